@@ -1,0 +1,3 @@
+//! Turns an image configuration and options into an OCI bundle.
+
+#![forbid(unsafe_code)]

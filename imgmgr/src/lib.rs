@@ -1,0 +1,3 @@
+//! Registries, the content store, layers, snapshots and bundles.
+
+#![forbid(unsafe_code)]

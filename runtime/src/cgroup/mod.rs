@@ -1,0 +1,1 @@
+//! Control groups: where a container sits, its limits, its statistics.

@@ -1,0 +1,7 @@
+//! An OCI runtime: `config.json` to a checked [`spec::ContainerSpec`], to a plan, to a running init.
+
+#![forbid(unsafe_code)]
+
+pub mod cgroup;
+pub mod seccomp;
+pub mod spec;

@@ -1,0 +1,5 @@
+//! The `runt` command.
+
+#![forbid(unsafe_code)]
+
+fn main() {}
