@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod container_id;
+pub mod request;
 pub mod seccomp;
 pub mod spec;
