@@ -1,0 +1,53 @@
+# One word per job; `make help` lists them. Longer recipes live in the scripts they call.
+SHELL    := /bin/bash
+PREFIX   ?= /usr/local
+HOST     := $(shell rustc -vV | sed -n 's/^host: //p')
+# The optimised static binaries, and the one that the suites run.
+RELEASE  := target/$(HOST)/release
+RUNT     ?= $(CURDIR)/$(RELEASE)/runt
+# Peers for `make conformance`, by name or path.
+PEERS    ?= runc
+STATIC   := -C target-feature=+crt-static -C relocation-model=static
+
+.PHONY: help build check test conformance clients vm bench fuzz demo doc install clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the static release binaries
+	RUSTFLAGS="$(STATIC)" cargo build --release --target $(HOST) -p runt -p imgmgr
+
+check: ## Format, lints and unit tests: fast, no root
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib --bins
+
+test: ## All that CI runs: checks, kernel, conformance, clients, VM, fuzz smoke, docs
+	conformance/all
+
+conformance: build ## Run the suite on $(PEERS) and runt, and print a table
+	cargo run -p conformance --bin conformance -- run $(PEERS:%=--runtime %) --runtime $(RUNT)
+
+clients: build ## Run podman, containerd and dockerd with runt as their runtime
+	cargo run -p conformance-clients -- --runtime $(RUNT)
+
+vm: build ## Run the suite on cgroup v2 and systemd, in a virtual machine
+	conformance/vm/suite $(RUNT)
+
+bench: build ## Measure runt beside its peers; a markdown table on standard output
+	cargo run --release -p conformance-bench -- --runtime $(RUNT)
+
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 20)
+	conformance/fuzz-smoke $(FUZZ_SECONDS)
+
+demo: build ## Build runt, make a bundle, and show its whole life
+	conformance/demo/run $(RUNT)
+
+doc: ## Build the API documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+
+install: build ## Install the binaries under $(DESTDIR)$(PREFIX)
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/runt $(RELEASE)/imgmgr
+
+clean: ## Remove all that was built
+	cargo clean
