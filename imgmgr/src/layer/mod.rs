@@ -1,0 +1,21 @@
+//! Layers: from a compressed tar stream to a directory, and from a directory's changes back to
+//! a tar stream.
+//!
+//! ```text
+//! source (Read) -> digest -> inflate -> digest -> tar -> extract beneath a descriptor
+//!                  `- compressed digest and size   `- diff ID
+//! ```
+//! All stages run at once, on bounded buffers. Nothing here knows a registry, a reference or the
+//! content store.
+
+mod error;
+pub mod limits;
+mod options;
+mod source;
+mod unpacker;
+
+pub use error::{LayerError, LayerErrorKind};
+pub use limits::LayerLimits;
+pub use options::{DeviceNodes, Durability, IdRange, LayerForm, Ownership, UnpackOptions};
+pub use source::{CHUNKS_IN_FLIGHT, Cancel, ChunkSender, ChunkSource, chunk_channel};
+pub use unpacker::{LayerDescriptor, Unpacked, Unpacker};
