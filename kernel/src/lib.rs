@@ -1,5 +1,41 @@
 //! Linux system calls as safe functions, a file per kernel object.
 //!
-//! The only crate of the workspace with `unsafe`. It knows no OCI word and makes no policy.
+//! The only crate of the workspace with `unsafe`. It knows no OCI word and makes no policy: a
+//! wrapper is one call, plus the fallback for kernels that lack it.
+//!
+//! Results are [`Errno`], which a child process can report without allocating.
 
 #![deny(unsafe_code)]
+
+pub mod exe;
+pub mod file;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod netdev;
+pub mod process;
+pub mod pty;
+pub mod rootdir;
+pub mod schedule;
+pub mod signal;
+pub mod unix_socket;
+
+pub use rustix::io::Errno;
+
+/// What a system call returns.
+pub type Result<T> = core::result::Result<T, Errno>;
+
+/// Turns the return value of a raw system call into a result.
+fn check(ret: libc::c_long) -> Result<libc::c_long> {
+    if ret < 0 { Err(last_errno()) } else { Ok(ret) }
+}
+
+/// The calling thread's errno.
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+/// nix and rustix number errors alike; this crosses from one to the other.
+fn from_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}

@@ -1,0 +1,271 @@
+//! Files by descriptor: whole small reads, one-call writes, atomic creation.
+
+use crate::{Errno, Result};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::path::Arg;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+pub use rustix::fs::CWD;
+
+/// Opens a directory for use as the base of further calls.
+///
+/// # Errors
+/// What openat(2) says.
+pub fn open_dir(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    rustix::fs::openat(
+        dir,
+        path,
+        OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+}
+
+/// Opens `path` as a mere place (`O_PATH`): nothing is read, no device is touched.
+///
+/// # Errors
+/// What openat(2) says.
+pub fn open_path(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens `path` for reading.
+///
+/// # Errors
+/// What openat(2) says.
+pub fn open_read(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens `path` for reading and writing without becoming its controlling process.
+///
+/// # Errors
+/// What openat(2) says.
+pub fn open_read_write(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+}
+
+/// Reads a file that fits into `buffer`, as those of procfs and cgroupfs do.
+///
+/// # Errors
+/// `EFBIG` if it does not fit, else what openat(2) and read(2) say.
+pub fn read_into<'b>(
+    dir: BorrowedFd<'_>,
+    path: impl Arg,
+    buffer: &'b mut [u8],
+) -> Result<&'b [u8]> {
+    let file = open_read(dir, path)?;
+    let mut filled = 0;
+    loop {
+        if filled == buffer.len() {
+            return Err(Errno::FBIG);
+        }
+        match rustix::io::read(&file, &mut buffer[filled..]) {
+            Ok(0) => return Ok(&buffer[..filled]),
+            Ok(n) => filled += n,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes.
+///
+/// # Errors
+/// `EFBIG` if it is larger, else what openat(2) and read(2) say.
+pub fn read_limited(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result<Vec<u8>> {
+    read_fd_limited(&open_read(dir, path)?, limit)
+}
+
+/// Reads the rest of an open file of at most `limit` bytes.
+///
+/// # Errors
+/// `EFBIG` if it is larger, else what read(2) says.
+pub fn read_fd_limited(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
+    let mut content = vec![0u8; 8192.min(limit + 1)];
+    let mut filled = 0;
+    loop {
+        match rustix::io::read(&file, &mut content[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno),
+        }
+        if filled > limit {
+            return Err(Errno::FBIG);
+        }
+        if filled == content.len() {
+            content.resize((content.len() * 4).min(limit + 1), 0);
+        }
+    }
+    content.truncate(filled);
+    Ok(content)
+}
+
+/// Writes `content` to an existing file in one call, as procfs and cgroupfs want it.
+///
+/// # Errors
+/// `EIO` for a short write, else what openat(2) and write(2) say.
+pub fn write_existing(dir: BorrowedFd<'_>, path: impl Arg, content: &[u8]) -> Result<()> {
+    let file = rustix::fs::openat(dir, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    match rustix::io::write(&file, content) {
+        Ok(n) if n == content.len() => Ok(()),
+        Ok(_) => Err(Errno::IO),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Writes all of `content` to an open file.
+///
+/// # Errors
+/// What write(2) says.
+pub fn write_all(file: impl AsFd, mut content: &[u8]) -> Result<()> {
+    while !content.is_empty() {
+        match rustix::io::write(&file, content) {
+            Ok(n) => content = &content[n..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Makes a new file with all of `content`, or none: a failure removes it.
+///
+/// # Errors
+/// `EEXIST` if the name is taken, else what openat(2) and write(2) say.
+pub fn create_new(dir: BorrowedFd<'_>, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(mode))?;
+    write_all(&file, content).inspect_err(|_| {
+        let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+    })
+}
+
+/// Puts `content` in place of `name` atomically: readers see the old file or the new one.
+///
+/// # Errors
+/// What openat(2), write(2) and renameat(2) say; the old file is then untouched.
+pub fn replace(dir: BorrowedFd<'_>, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+    let temporary = format!(".{name}.{}", std::process::id());
+    match create_new(dir, &temporary, mode, content) {
+        // Of a process that had this pid and was killed here.
+        Err(Errno::EXIST) => {
+            rustix::fs::unlinkat(dir, &temporary, AtFlags::empty())?;
+            create_new(dir, &temporary, mode, content)?;
+        }
+        other => other?,
+    }
+    rustix::fs::renameat(dir, &temporary, dir, name)
+}
+
+/// Makes a directory.
+///
+/// # Errors
+/// What mkdirat(2) says.
+pub fn mkdir(dir: BorrowedFd<'_>, path: impl Arg, mode: u32) -> Result<()> {
+    rustix::fs::mkdirat(dir, path, Mode::from_raw_mode(mode))
+}
+
+/// Removes a file.
+///
+/// # Errors
+/// What unlinkat(2) says.
+pub fn unlink(dir: BorrowedFd<'_>, path: impl Arg) -> Result<()> {
+    rustix::fs::unlinkat(dir, path, AtFlags::empty())
+}
+
+/// Removes an empty directory.
+///
+/// # Errors
+/// What unlinkat(2) says.
+pub fn rmdir(dir: BorrowedFd<'_>, path: impl Arg) -> Result<()> {
+    rustix::fs::unlinkat(dir, path, AtFlags::REMOVEDIR)
+}
+
+/// Takes the exclusive advisory lock of an open file, waiting for it.
+///
+/// # Errors
+/// What flock(2) says.
+pub fn lock(file: impl AsFd) -> Result<()> {
+    loop {
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// What kind of file a descriptor is, and which device a node stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The `S_IFMT` bits of the mode.
+    pub format: u32,
+    /// Device number of a node (`st_rdev`).
+    pub device: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Inode number.
+    pub inode: u64,
+    /// Device the file lies on.
+    pub on_device: u64,
+}
+
+impl Kind {
+    /// True for a directory.
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        self.format == libc::S_IFDIR
+    }
+
+    /// True for the character device `major:minor`.
+    #[must_use]
+    pub fn is_char_device(&self, major: u32, minor: u32) -> bool {
+        self.format == libc::S_IFCHR && self.device == rustix::fs::makedev(major, minor)
+    }
+}
+
+/// Looks at an open file.
+///
+/// # Errors
+/// What fstat(2) says.
+pub fn kind(file: impl AsFd) -> Result<Kind> {
+    let stat = rustix::fs::fstat(file)?;
+    Ok(Kind {
+        format: stat.st_mode & libc::S_IFMT,
+        device: stat.st_rdev,
+        uid: stat.st_uid,
+        inode: stat.st_ino,
+        on_device: stat.st_dev,
+    })
+}
+
+/// A device number as the kernel packs it.
+#[must_use]
+pub fn device_number(major: u32, minor: u32) -> u64 {
+    rustix::fs::makedev(major, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_up_to_the_limit_and_not_a_byte_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = open_dir(CWD, dir.path()).unwrap();
+        create_new(at.as_fd(), "f", 0o600, &vec![7u8; 20_000]).unwrap();
+        assert_eq!(read_limited(at.as_fd(), "f", 20_000).unwrap().len(), 20_000);
+        assert_eq!(read_limited(at.as_fd(), "f", 19_999), Err(Errno::FBIG));
+        assert_eq!(create_new(at.as_fd(), "f", 0o600, b""), Err(Errno::EXIST));
+    }
+
+    #[test]
+    fn replace_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = open_dir(CWD, dir.path()).unwrap();
+        replace(at.as_fd(), "f", 0o600, b"one").unwrap();
+        replace(at.as_fd(), "f", 0o600, b"two").unwrap();
+        assert_eq!(read_limited(at.as_fd(), "f", 10).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

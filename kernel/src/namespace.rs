@@ -1,0 +1,52 @@
+//! Namespaces: joining, leaving, and telling what kind one is.
+
+#![expect(
+    unsafe_code,
+    reason = "setns(2) with a mask of flags and ioctl_ns(2) have no safe wrapper"
+)]
+
+use crate::process::CloneFlags;
+use crate::{Result, check};
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Moves the caller into the namespace behind `file`, which must be of the kind `kind`.
+///
+/// # Errors
+/// `EINVAL` if it is of another kind, `EPERM` without the capability over it.
+pub fn join(file: impl AsFd, kind: CloneFlags) -> Result<()> {
+    let kind = i32::try_from(kind.bits()).map_err(|_| crate::Errno::INVAL)?;
+    // SAFETY: two integers go in; the caller has one thread, so no other sees a change it
+    // doesn't expect.
+    check(unsafe { libc::setns(file.as_fd().as_raw_fd(), kind) }.into()).map(drop)
+}
+
+/// Moves the caller into all namespaces of `kinds` of the process behind `pidfd`.
+///
+/// Kernel: setns(2) on a pidfd, Linux 5.8.
+///
+/// # Errors
+/// As [`join`]; `ESRCH` if the process has ended.
+pub fn join_process(pidfd: impl AsFd, kinds: CloneFlags) -> Result<()> {
+    join(pidfd, kinds)
+}
+
+/// Moves the caller into new namespaces.
+///
+/// # Errors
+/// What unshare(2) says.
+pub fn unshare(kinds: CloneFlags) -> Result<()> {
+    let kinds = i32::try_from(kinds.bits()).map_err(|_| crate::Errno::INVAL)?;
+    // SAFETY: no CLONE_FILES, CLONE_FS or CLONE_VM is among `CloneFlags`: only namespaces change.
+    check(unsafe { libc::unshare(kinds) }.into()).map(drop)
+}
+
+/// The `CLONE_NEW*` flag of the namespace behind `file`.
+///
+/// # Errors
+/// `ENOTTY` if it is no namespace.
+pub fn kind(file: impl AsFd) -> Result<CloneFlags> {
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    // SAFETY: this ioctl takes no argument.
+    let kind = check(unsafe { libc::ioctl(file.as_fd().as_raw_fd(), NS_GET_NSTYPE) }.into())?;
+    Ok(CloneFlags::from_bits_retain(kind.cast_unsigned()))
+}

@@ -1,0 +1,30 @@
+//! Network devices of the caller's network namespace.
+
+#![expect(unsafe_code, reason = "the interface ioctls have no safe wrapper")]
+
+use crate::{Result, check};
+use std::os::fd::AsRawFd;
+
+/// Brings the loopback device up.
+///
+/// # Errors
+/// `EPERM` without CAP_NET_ADMIN over the namespace.
+pub fn loopback_up() -> Result<()> {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType};
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: an all-zero `ifreq` is valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(c"lo".to_bytes_with_nul()) {
+        *to = from.cast_signed();
+    }
+    // A fresh loopback device has IFF_LOOPBACK only, and only IFF_UP matters of what is set.
+    request.ifr_ifru.ifru_flags = 0x1 | 0x40;
+    // SAFETY: SIOCSIFFLAGS reads a `struct ifreq` where the pointer says.
+    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    check(ret.into()).map(drop)
+}
