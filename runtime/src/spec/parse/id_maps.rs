@@ -1,0 +1,55 @@
+//! Id mappings (config-linux.md#user-namespace-mappings), as user_namespaces(7) accepts them.
+
+use super::at::At;
+use super::checks::{count, range, required};
+use super::{Problem, SpecError, limits};
+use crate::spec::wire;
+use crate::spec::{IdMap, IdRange};
+
+/// The ranges in listed order; empty if the property is absent.
+pub(super) fn read_id_map(
+    mappings: Option<Vec<wire::IdMapping>>,
+    at: &At<'_>,
+) -> Result<IdMap, SpecError> {
+    let mappings = mappings.unwrap_or_default();
+    count(mappings.len(), limits::MAX_ID_MAPPINGS, at)?;
+    let mut map = IdMap(Vec::with_capacity(mappings.len()));
+    for (index, mapping) in mappings.into_iter().enumerate() {
+        let at = at.index(index);
+        let range = read_id_range(mapping, &at)?;
+        check_overlap(&map, range, &at)?;
+        map.0.push(range);
+    }
+    Ok(map)
+}
+
+fn read_id_range(mapping: wire::IdMapping, at: &At<'_>) -> Result<IdRange, SpecError> {
+    let wire::IdMapping { container_id, host_id, size } = mapping;
+    let container = required(container_id, &at.field("containerID"))?;
+    let host = required(host_id, &at.field("hostID"))?;
+    // The last id of either side must stay below the largest number, which is no id.
+    let max = u32::MAX - container.max(host);
+    let len = range(required(size, &at.field("size"))?, 1u32, max.max(1), &at.field("size"))?;
+    if max == 0 {
+        return at.fail(Problem::OutOfRange {
+            value: u32::MAX.into(),
+            min: 0,
+            max: (u32::MAX - 1).into(),
+        });
+    }
+    Ok(IdRange { container, host, len })
+}
+
+fn check_overlap(map: &IdMap, new: IdRange, at: &At<'_>) -> Result<(), SpecError> {
+    let overlap =
+        |a: u32, b: u32, len: u32| a < b.saturating_add(len) && b < a.saturating_add(new.len);
+    for (other, old) in map.0.iter().enumerate() {
+        if overlap(new.container, old.container, old.len) {
+            return at.fail(Problem::Overlap { other, side: "inside the container" });
+        }
+        if overlap(new.host, old.host, old.len) {
+            return at.fail(Problem::Overlap { other, side: "outside the container" });
+        }
+    }
+    Ok(())
+}
