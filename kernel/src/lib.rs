@@ -7,6 +7,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod bpf;
+pub mod cgroupfs;
 pub mod exe;
 pub mod file;
 pub mod identity;
