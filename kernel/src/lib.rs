@@ -19,6 +19,7 @@ pub mod process;
 pub mod pty;
 pub mod rootdir;
 pub mod schedule;
+pub mod seccomp;
 pub mod signal;
 pub mod unix_socket;
 
