@@ -17,10 +17,13 @@ pub mod namespace;
 pub mod netdev;
 pub mod process;
 pub mod pty;
+pub mod received;
 pub mod rootdir;
 pub mod schedule;
 pub mod seccomp;
 pub mod signal;
+pub mod stream;
+pub mod terminal;
 pub mod unix_socket;
 
 pub use rustix::io::Errno;

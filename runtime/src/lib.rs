@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod cli;
 pub mod container_id;
+pub mod foreground;
 pub mod journal;
 pub mod request;
 pub mod seccomp;
