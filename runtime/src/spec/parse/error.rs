@@ -10,9 +10,6 @@ pub enum SpecError {
     /// More bytes than any configuration needs.
     #[error("the configuration is too large: more than {} bytes", limits::MAX_CONFIG_BYTES)]
     TooLarge,
-    /// Arrays and objects within each other beyond any configuration's need.
-    #[error("the configuration is nested too deeply: more than {} levels", limits::MAX_DEPTH)]
-    TooDeep,
     /// Not JSON, or not UTF-8.
     #[error("the configuration is not valid JSON")]
     NotJson {
@@ -45,7 +42,7 @@ impl SpecError {
             SpecError::WrongType { property, .. } | SpecError::Property { property, .. } => {
                 Some(property)
             }
-            SpecError::TooLarge | SpecError::TooDeep | SpecError::NotJson { .. } => None,
+            SpecError::TooLarge | SpecError::NotJson { .. } => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Id mappings (config-linux.md#user-namespace-mappings), as user_namespaces(7) accepts them.
 
 use super::at::At;
-use super::checks::{count, range, required};
+use super::checks::{count, id, range, required};
 use super::{Problem, SpecError, limits};
 use crate::spec::wire;
 use crate::spec::{IdMap, IdRange};
@@ -25,18 +25,13 @@ pub(super) fn read_id_map(
 
 fn read_id_range(mapping: wire::IdMapping, at: &At<'_>) -> Result<IdRange, SpecError> {
     let wire::IdMapping { container_id, host_id, size } = mapping;
-    let container = required(container_id, &at.field("containerID"))?;
-    let host = required(host_id, &at.field("hostID"))?;
+    let (at_container, at_host, at_size) =
+        (at.field("containerID"), at.field("hostID"), at.field("size"));
+    let container = id(required(container_id, &at_container)?, &at_container)?;
+    let host = id(required(host_id, &at_host)?, &at_host)?;
     // The last id of either side must stay below the largest number, which is no id.
     let max = u32::MAX - container.max(host);
-    let len = range(required(size, &at.field("size"))?, 1u32, max.max(1), &at.field("size"))?;
-    if max == 0 {
-        return at.fail(Problem::OutOfRange {
-            value: u32::MAX.into(),
-            min: 0,
-            max: (u32::MAX - 1).into(),
-        });
-    }
+    let len = range(required(size, &at_size)?, 1u32, max, &at_size)?;
     Ok(IdRange { container, host, len })
 }
 

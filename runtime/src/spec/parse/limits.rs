@@ -1,10 +1,10 @@
 //! The limits on a configuration, each larger than any honest one.
+//!
+//! Depth has none of its own: known properties are as deep as their types, and what is unknown is
+//! skipped without recursion.
 
 /// Bytes of a `config.json`, `process.json` or `resources.json`.
 pub const MAX_CONFIG_BYTES: usize = 16 << 20;
-
-/// Arrays and objects within each other: serde_json's own limit, named for the error.
-pub const MAX_DEPTH: usize = 128;
 
 /// `mounts`.
 pub const MAX_MOUNTS: usize = 10_000;

@@ -105,7 +105,7 @@ fn read_cgroups_path(path: Option<Text<'_>>, at: &At<'_>) -> Result<Option<Strin
     let Some(path) = path.filter(|path| !path.is_empty()) else { return Ok(None) };
     checks::path(&path, at)?;
     if path.split('/').any(|part| part == "..") || path.contains('\n') {
-        let expected = "a path of a cgroup: it has a `..` or a newline";
+        let expected = "a path of a cgroup without `..` and newlines";
         return at.fail(Problem::Malformed { value: path.into_string(), expected });
     }
     Ok(Some(path.into_string()))

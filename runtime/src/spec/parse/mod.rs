@@ -184,9 +184,6 @@ const OTHER_PLATFORMS: [&str; 9] = [
 ];
 
 fn decode_error(source: serde_json::Error, path: &serde_path_to_error::Path) -> SpecError {
-    if source.to_string().starts_with("recursion limit exceeded") {
-        return SpecError::TooDeep;
-    }
     match source.classify() {
         serde_json::error::Category::Data if path.iter().next().is_some() => {
             SpecError::WrongType { property: path.to_string(), source }

@@ -175,7 +175,7 @@ pub(super) struct MountOptions {
     pub(super) data: Vec<(usize, FilesystemOption)>,
     /// What is for mount(8) alone, by its place in the list.
     pub(super) for_mount8: Vec<usize>,
-    /// Superblock flags set, by their place in the list.
+    /// Superblock flags that change more than the kernel's log, by their place in the list.
     pub(super) superblock_at: Vec<usize>,
 }
 
@@ -241,7 +241,9 @@ impl MountOptions {
             }
             SetSuper(bits) => {
                 self.superblock.put(bits);
-                self.superblock_at.push(index);
+                if bits != ms::SILENT {
+                    self.superblock_at.push(index);
+                }
             }
             ClearSuper(bits) => self.superblock.take(bits),
             Propagate(kind, recursive) => self.propagation.push(Propagation { kind, recursive }),
