@@ -42,6 +42,7 @@ pub(super) fn dispatch(_: &Settings, request: Request, _: &Log, _: &Environment)
     let context = matches!(request, Request::Exec(_)).then_some("exec failed");
     let done = match request {
         Request::Spec(request) => write_spec(&request).map_err(CommandError::from),
+        Request::Features => print(&output::features::Features::probe().to_json()),
         _ => Err(CommandError::NotBuilt { command: "this command" }),
     };
     match done {
@@ -62,7 +63,6 @@ fn write_spec(request: &SpecRequest) -> Result<(), output::spec::WriteSpecError>
 }
 
 /// Prints what a command found.
-#[expect(dead_code, reason = "for the commands that look")]
 fn print(text: &str) -> Result<(), CommandError> {
     io::stdout().write_all(text.as_bytes()).map_err(CommandError::Stdout)
 }
