@@ -67,7 +67,7 @@ impl Foreground<'_> {
     ///
     /// # Errors
     /// See [`ForegroundError`]; the program may go on then.
-    pub fn supervise(self, journal: &impl Journal) -> Result<Exit, ForegroundError> {
+    pub fn supervise(self, journal: &dyn Journal) -> Result<Exit, ForegroundError> {
         let signals = SignalQueue::new().map_err(ForegroundError::Signals)?;
         let terminal = self.terminal.map(Terminal::open).transpose();
         let mut supervision = Supervision {
@@ -104,13 +104,13 @@ impl Terminal {
 }
 
 /// What [`Foreground::supervise`] holds while it runs.
-struct Supervision<'a, J> {
+struct Supervision<'a> {
     pid: i32,
     pidfd: BorrowedFd<'a>,
     signals: SignalQueue,
     terminal: Option<Terminal>,
     notify: Option<NotifyProxy>,
-    journal: &'a J,
+    journal: &'a dyn Journal,
 }
 
 /// What poll(2) found.
@@ -122,7 +122,7 @@ struct Ready {
     relay: relay::Ready,
 }
 
-impl<J: Journal> Supervision<'_, J> {
+impl Supervision<'_> {
     fn run(&mut self) -> Result<Exit, ForegroundError> {
         loop {
             let ready = self.wait().map_err(ForegroundError::Wait)?;
