@@ -7,8 +7,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod bpf;
-pub mod cgroupfs;
 pub mod exe;
 pub mod file;
 pub mod identity;
@@ -17,14 +15,11 @@ pub mod namespace;
 pub mod netdev;
 pub mod process;
 pub mod pty;
-pub mod received;
 pub mod rootdir;
 pub mod schedule;
-pub mod seccomp;
 pub mod signal;
-pub mod stream;
-pub mod terminal;
 pub mod unix_socket;
+pub mod writeback;
 
 pub use rustix::io::Errno;
 

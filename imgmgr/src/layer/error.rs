@@ -4,6 +4,8 @@ use std::io;
 
 use oci_spec::image::Digest;
 
+use super::tar::TarError;
+
 /// What a caller can do about a [`LayerError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerErrorKind {
@@ -146,6 +148,16 @@ impl LayerError {
             Self::Limit { .. } => LayerErrorKind::Limit,
             Self::Destination { .. } => LayerErrorKind::Destination,
             Self::Cancelled => LayerErrorKind::Cancelled,
+        }
+    }
+}
+
+impl From<TarError> for LayerError {
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Read { source } => Self::Source { source },
+            TarError::Format { offset, reason } => Self::Tar { offset, reason },
+            TarError::Limit { limit, value } => Self::Limit { limit, value },
         }
     }
 }

@@ -7,7 +7,7 @@ pub const MAX_PATH: usize = 4096;
 /// Most bytes of one path component (`NAME_MAX`).
 pub const MAX_NAME: usize = 255;
 /// Most components of a path inside a layer.
-pub const MAX_DEPTH: usize = 1024;
+pub const MAX_DEPTH: usize = 512;
 /// Most extended attributes of one entry.
 pub const MAX_XATTRS: usize = 256;
 /// Most bytes of one extended attribute's value (`XATTR_SIZE_MAX`).
@@ -16,6 +16,12 @@ pub const MAX_XATTR_VALUE: usize = 64 << 10;
 pub const MAX_SPARSE_SEGMENTS: usize = 1 << 20;
 /// Most symbolic links followed while one parent directory is resolved.
 pub const MAX_SYMLINKS: usize = 40;
+/// Largest major device number that the kernel has.
+pub const MAX_DEVICE_MAJOR: u32 = (1 << 12) - 1;
+/// Largest minor device number that the kernel has.
+pub const MAX_DEVICE_MINOR: u32 = (1 << 20) - 1;
+/// Largest window of a zstd frame, as a power of two: what the format's tools accept unasked.
+pub const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 /// Most bytes of an estargz or zstd:chunked table of contents.
 pub const MAX_TOC_BYTES: u64 = 256 << 20;
 

@@ -8,13 +8,20 @@
 //! All stages run at once, on bounded buffers. Nothing here knows a registry, a reference or the
 //! content store.
 
+mod compression;
+mod digest;
 mod error;
+mod extract;
 pub mod limits;
 mod options;
+mod pipeline;
 mod source;
+pub mod tar;
 mod unpacker;
 
+pub use compression::Compression;
 pub use error::{LayerError, LayerErrorKind};
+pub use extract::{Below, BelowKind, LayerFacts};
 pub use limits::LayerLimits;
 pub use options::{DeviceNodes, Durability, IdRange, LayerForm, Ownership, UnpackOptions};
 pub use source::{CHUNKS_IN_FLIGHT, Cancel, ChunkSender, ChunkSource, chunk_channel};

@@ -5,7 +5,10 @@ use std::os::fd::BorrowedFd;
 
 use oci_spec::image::Digest;
 
-use super::{Cancel, LayerError, UnpackOptions};
+use super::extract::{self, Below, Extracted, LayerFacts};
+use super::pipeline::{self, Verdict};
+use super::tar::TarReader;
+use super::{Cancel, Durability, LayerError, LayerErrorKind, UnpackOptions};
 
 /// What a manifest and an image configuration say about one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Unpacked {
     pub tar_bytes: u64,
     /// Entries of the tar.
     pub entries: u64,
+    /// Where the layer depends on the layers below it.
+    pub facts: LayerFacts,
 }
 
 /// Unpacks layers with one set of options; usable from several threads at once.
@@ -59,7 +64,67 @@ impl Unpacker {
         into: BorrowedFd<'_>,
         cancel: &Cancel,
     ) -> Result<Unpacked, LayerError> {
-        let _ = (source, layer, into, cancel, &self.options);
-        unimplemented!("lands next")
+        self.unpack_above(source, layer, into, None, cancel)
+    }
+
+    /// As [`Unpacker::unpack`], for a layer whose meaning depends on what is `below` it:
+    /// implied directories take their metadata from there, links are followed and found there.
+    ///
+    /// # Errors
+    /// As [`Unpacker::unpack`].
+    pub fn unpack_above<R: Read + Send>(
+        &self,
+        source: R,
+        layer: &LayerDescriptor,
+        into: BorrowedFd<'_>,
+        below: Option<&dyn Below>,
+        cancel: &Cancel,
+    ) -> Result<Unpacked, LayerError> {
+        let (output, chunks) = pipeline::chunks();
+        let verdict = Verdict::default();
+        let limits = &self.options.limits;
+        let (produced, extracted) = std::thread::scope(|scope| {
+            let verdict = &verdict;
+            let producer = scope
+                .spawn(move || pipeline::produce(source, layer, limits, output, verdict, cancel));
+            let mut reader = TarReader::new(chunks, limits.max_file_bytes);
+            let extracted = self.extract(&mut reader, into, below, cancel);
+            if extracted.as_ref().is_err_and(|e| e.kind() == LayerErrorKind::Invalid) {
+                verdict.verify_rest();
+            }
+            drop(reader);
+            (producer.join().expect("the producer does not panic"), extracted)
+        });
+        // What the extraction met first may be the consequence of damage found by the producer.
+        let (verified, extracted) = match (produced, extracted) {
+            (Ok(verified), Ok(extracted)) => (verified, extracted),
+            (Ok(_) | Err(LayerError::Cancelled), Err(error)) => return Err(error),
+            (Err(error), Ok(_)) => return Err(error),
+            (Err(found), Err(error)) => {
+                let explains = error.kind() == LayerErrorKind::Invalid;
+                return Err(if explains { found } else { error });
+            }
+        };
+        if self.options.durability == Durability::Durable {
+            rustix::fs::syncfs(into).map_err(|source| LayerError::Destination {
+                call: "syncfs",
+                path: "/".to_owned(),
+                source,
+            })?;
+        }
+        let Extracted { entries, facts } = extracted;
+        Ok(Unpacked { diff_id: verified.diff_id, tar_bytes: verified.tar_bytes, entries, facts })
+    }
+
+    fn extract(
+        &self,
+        reader: &mut TarReader<pipeline::Chunks>,
+        into: BorrowedFd<'_>,
+        below: Option<&dyn Below>,
+        cancel: &Cancel,
+    ) -> Result<Extracted, LayerError> {
+        let extracted = extract::extract(reader, into, below, &self.options, cancel)?;
+        reader.drain()?;
+        Ok(extracted)
     }
 }

@@ -1,0 +1,13 @@
+//! Layers against the real kernel, and beside GNU tar and umoci.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panicking and say why they skip"
+)]
+
+mod pipeline;
+mod race;
+mod support;
+mod torture;
+mod whiteouts;

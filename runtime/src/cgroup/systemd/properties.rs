@@ -1,3 +1,0 @@
-//! Limits as properties of a unit.
-/// x
-pub fn limit_properties() {}
