@@ -7,6 +7,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod bpf;
+pub mod cgroupfs;
 pub mod exe;
 pub mod file;
 pub mod identity;
@@ -15,9 +17,13 @@ pub mod namespace;
 pub mod netdev;
 pub mod process;
 pub mod pty;
+pub mod received;
 pub mod rootdir;
 pub mod schedule;
+pub mod seccomp;
 pub mod signal;
+pub mod stream;
+pub mod terminal;
 pub mod unix_socket;
 pub mod writeback;
 

@@ -3,7 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod cli;
 pub mod container_id;
+pub mod foreground;
+pub mod journal;
 pub mod request;
 pub mod seccomp;
 pub mod spec;

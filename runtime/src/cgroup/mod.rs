@@ -1,1 +1,38 @@
 //! Control groups: where a container sits, its limits, its statistics.
+//!
+//! ```text
+//! CgroupRequest + CgroupLayout -> CgroupPlan -> Cgroup (create, attach, limits) -> CgroupRecord
+//!                 (probed)        (pure)                                            (stored)
+//!                                               CgroupRecord -> Cgroup (freeze, kill, stats, ...)
+//! ```
+//! Nothing here follows a path of the container; everything below a mount point is opened
+//! beneath its descriptor.
+
+mod convert;
+pub mod devices;
+mod error;
+mod handle;
+mod layout;
+mod limits;
+mod path;
+mod plan;
+mod record;
+mod remove;
+pub mod stats;
+mod steps;
+pub mod systemd;
+mod tasks;
+
+pub use convert::{cpu_weight, io_weight, swap_limit};
+pub use error::CgroupError;
+pub use handle::{Cgroup, ClonedInto};
+pub use layout::{
+    CgroupLayout, DEFAULT_ROOT, HierarchyMount, LayoutKind, Legacy, OwnCgroup, Unified,
+    parse_mountinfo, parse_own_cgroups,
+};
+pub use path::{CgroupPath, SliceName, UnitName, UnitPath};
+pub use plan::{
+    Absent, CgroupPlan, CgroupRequest, Controller, Driver, Hierarchy, Place, Step, UnitPlan, Write,
+};
+pub use record::{CgroupRecord, CoupledLimits};
+pub use tasks::{FreezerState, Killed};

@@ -8,12 +8,18 @@
 
 mod ids;
 mod mounts;
+mod parse;
 mod process;
 mod resources;
 mod seccomp;
+mod wire;
 
 pub use ids::*;
 pub use mounts::*;
+pub use parse::{
+    ParseOptions, Parsed, Problem, SpecError, SystemdProperties, Warning, WarningReason,
+    known_mount_options, limits,
+};
 pub use process::*;
 pub use resources::*;
 pub use seccomp::*;
@@ -42,9 +48,10 @@ pub struct ContainerSpec {
     pub annotations: BTreeMap<String, String>,
     /// Which namespaces are new, joined or inherited.
     pub namespaces: Namespaces,
-    /// Container to host user ids; empty without a new user namespace.
+    /// Container to host user ids. Never empty for a new user namespace; for one to join, what the
+    /// config repeats of it, which must be what it has; else empty.
     pub uid_map: IdMap,
-    /// Container to host group ids; empty without a new user namespace.
+    /// Container to host group ids, likewise.
     pub gid_map: IdMap,
     /// Clock offsets for a new time namespace.
     pub time_offsets: TimeOffsets,
@@ -54,7 +61,7 @@ pub struct ContainerSpec {
     pub net_devices: Vec<NetDevice>,
     /// `linux.cgroupsPath` as written; `None` lets the runtime choose.
     pub cgroups_path: Option<String>,
-    /// Limits of the container's cgroup.
+    /// Limits of the container's cgroup. A 0 is `None` wherever runc takes it for "not set".
     pub resources: Resources,
     /// `linux.rootfsPropagation`; `None` is the runtime's default (`rslave` while setting up,
     /// then private).

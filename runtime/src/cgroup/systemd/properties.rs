@@ -1,0 +1,3 @@
+//! Limits as properties of a unit.
+/// x
+pub fn limit_properties() {}

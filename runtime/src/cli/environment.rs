@@ -1,0 +1,96 @@
+//! What the command line takes from its surroundings, read once.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use crate::request::InheritedFds;
+
+/// The caller's surroundings, as a plain value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Absolute.
+    pub working_directory: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, where it decides on the default root.
+    pub xdg_runtime_dir: Option<PathBuf>,
+    /// `$NOTIFY_SOCKET` (sd_notify(3)).
+    pub notify_socket: Option<PathBuf>,
+    /// `$LISTEN_FDS`, where `$LISTEN_PID` is this process (sd_listen_fds(3)).
+    pub listen_fds: u32,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// If there is no working directory any more.
+    pub fn of_process() -> io::Result<Environment> {
+        let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let xdg_runtime_dir = get("XDG_RUNTIME_DIR").filter(|_| honours_xdg_runtime_dir());
+        Ok(Environment {
+            working_directory: std::env::current_dir()?,
+            xdg_runtime_dir: xdg_runtime_dir.map(PathBuf::from),
+            notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
+            listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
+        })
+    }
+
+    /// The state directory where `--root` is not given.
+    pub(super) fn default_root(&self) -> PathBuf {
+        match &self.xdg_runtime_dir {
+            Some(dir) => dir.join("runt"),
+            None => PathBuf::from("/run/runt"),
+        }
+    }
+
+    /// Those of socket activation and `preserve` more.
+    pub(super) fn inherited_fds(&self, preserve: u32) -> InheritedFds {
+        InheritedFds { listen: self.listen_fds, preserve }
+    }
+}
+
+/// True for everyone but root of the initial user namespace, whose state was always in `/run`,
+/// and a root of another one who calls itself `root`.
+fn honours_xdg_runtime_dir() -> bool {
+    if kernel::identity::effective_uid() != 0 {
+        return true;
+    }
+    let in_user_namespace =
+        std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !maps_every_id(&map));
+    in_user_namespace && std::env::var_os("USER").is_none_or(|user| user != "root")
+}
+
+/// The identity mapping of the initial user namespace.
+fn maps_every_id(uid_map: &str) -> bool {
+    uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
+}
+
+fn listen_fds(pid: Option<OsString>, count: Option<OsString>, own_pid: u32) -> u32 {
+    let number = |text: Option<OsString>| text?.to_str()?.parse::<u32>().ok();
+    match (number(pid), number(count)) {
+        (Some(pid), Some(count)) if pid == own_pid => count.min(InheritedFds::MAX),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activation_sockets_count_for_the_process_they_name() {
+        let text = |text: &str| Some(OsString::from(text));
+        assert_eq!(listen_fds(text("7"), text("2"), 7), 2);
+        assert_eq!(listen_fds(text("8"), text("2"), 7), 0);
+        assert_eq!(listen_fds(None, text("2"), 7), 0);
+        assert_eq!(listen_fds(text("7"), text("-1"), 7), 0);
+        assert_eq!(listen_fds(text("7"), text("4294967295"), 7), InheritedFds::MAX);
+    }
+
+    #[test]
+    fn only_the_initial_namespace_maps_every_id() {
+        assert!(maps_every_id("         0          0 4294967295\n"));
+        assert!(!maps_every_id("         0       1000          1\n"));
+        assert!(!maps_every_id(""));
+    }
+}

@@ -1,0 +1,7 @@
+//! What commands print on standard output, byte for byte as runc prints it.
+
+pub(super) mod features;
+pub(super) mod list;
+pub(super) mod ps;
+pub(super) mod spec;
+pub(super) mod state;
