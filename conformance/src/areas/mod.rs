@@ -2,18 +2,22 @@
 
 use crate::suite::Area;
 
+mod cgroups;
 mod devices;
 mod exec;
 mod hooks;
 mod ids;
 mod kill;
 mod lifecycle;
+mod linux;
 mod listing;
 mod mount_options;
 mod mounts;
 mod namespaces;
 mod process;
+mod resources;
 mod run;
+mod seccomp;
 mod terminal;
 
 /// Every area, in the order of the table.
@@ -25,5 +29,8 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "mounts", tests: &[mounts::TESTS, mount_options::TESTS] },
     Area { name: "devices", tests: &[devices::TESTS] },
     Area { name: "namespaces", tests: &[namespaces::TESTS] },
+    Area { name: "cgroups", tests: &[cgroups::TESTS, resources::TESTS] },
+    Area { name: "seccomp", tests: &[seccomp::TESTS] },
+    Area { name: "linux", tests: &[linux::TESTS] },
     Area { name: "hooks", tests: &[hooks::TESTS] },
 ];
