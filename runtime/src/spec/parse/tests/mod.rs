@@ -5,6 +5,7 @@ mod files;
 mod linux;
 mod mounts;
 mod process;
+mod properties;
 mod resources;
 mod seccomp;
 

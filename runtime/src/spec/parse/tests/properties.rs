@@ -1,13 +1,13 @@
 //! Every property of the specification is honoured or refused by name; none is dropped in
-//! silence (`data/properties.txt`).
+//! silence (`runtime/tests/data/properties.txt`).
 
-use std::path::Path;
-
-use runt::spec::{ContainerSpec, Parsed, SpecError, WarningReason};
 use serde_json::{Value, json};
 
-const FULL: &str = include_str!("data/full.json");
-const PROPERTIES: &str = include_str!("data/properties.txt");
+use super::merge;
+use crate::spec::{Parsed, SpecError, WarningReason};
+
+const FULL: &str = include_str!("../../../../tests/data/full.json");
+const PROPERTIES: &str = include_str!("../../../../tests/data/properties.txt");
 
 /// A line of `properties.txt`.
 struct Property {
@@ -35,20 +35,8 @@ fn full() -> Value {
     serde_json::from_str(FULL).unwrap()
 }
 
-/// RFC 7396, without the removal by null.
-fn merge(target: &mut Value, patch: &Value) {
-    match patch {
-        Value::Object(patch) if target.is_object() => {
-            for (key, value) in patch {
-                merge(&mut target[key], value);
-            }
-        }
-        other => *target = other.clone(),
-    }
-}
-
 fn parse(config: &Value) -> Result<Parsed, SpecError> {
-    ContainerSpec::from_json(config.to_string().as_bytes(), Path::new("/bundle"))
+    super::parse(&config.to_string())
 }
 
 /// The keys and indices that lead to the first value `path` names in `config`.
