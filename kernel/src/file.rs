@@ -20,6 +20,15 @@ pub fn open_dir(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
     )
 }
 
+/// Opens a directory as a mere place (`O_PATH`).
+///
+/// # Errors
+/// `ENOTDIR` if it is none, else what openat(2) says.
+pub fn open_dir_place(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+}
+
 /// Opens `path` as a mere place (`O_PATH`): nothing is read, no device is touched.
 ///
 /// # Errors
@@ -99,6 +108,14 @@ pub fn read_fd_limited(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
     }
     content.truncate(filled);
     Ok(content)
+}
+
+/// Reads once from an open file: how many bytes came.
+///
+/// # Errors
+/// What read(2) says.
+pub fn read_some(file: impl AsFd, buffer: &mut [u8]) -> Result<usize> {
+    rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut *buffer))
 }
 
 /// Writes `content` to an existing file in one call, as procfs and cgroupfs want it.
@@ -195,6 +212,75 @@ pub fn lock(file: impl AsFd) -> Result<()> {
     }
 }
 
+/// Makes the directory behind `dir` the working directory.
+///
+/// # Errors
+/// What fchdir(2) says.
+pub fn enter_dir(dir: impl AsFd) -> Result<()> {
+    rustix::process::fchdir(dir)
+}
+
+/// Makes `path` the working directory.
+///
+/// # Errors
+/// What chdir(2) says.
+pub fn change_dir(path: impl Arg) -> Result<()> {
+    rustix::process::chdir(path)
+}
+
+/// Makes the working directory the root.
+///
+/// # Errors
+/// What chroot(2) says.
+pub fn chroot_here() -> Result<()> {
+    rustix::process::chroot(c".")
+}
+
+/// Whether the working directory lies beneath the root: the kernel names one that doesn't with
+/// a leading `(unreachable)`.
+///
+/// # Errors
+/// `ENOENT` if the working directory has been removed.
+pub fn working_dir_is_reachable() -> Result<bool> {
+    let path = rustix::process::getcwd(Vec::new())?;
+    Ok(path.to_bytes().first() == Some(&b'/'))
+}
+
+/// Whether the caller's effective ids may execute `path`.
+///
+/// # Errors
+/// `EACCES` if not, `EISDIR` for a directory, else what stat(2) says.
+pub fn check_executable(path: impl Arg + Copy) -> Result<()> {
+    let stat = rustix::fs::statat(CWD, path, AtFlags::empty())?;
+    if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
+        return Err(Errno::ISDIR);
+    }
+    rustix::fs::accessat(CWD, path, rustix::fs::Access::EXEC_OK, AtFlags::EACCESS)
+}
+
+/// Takes the shared advisory lock of an open file and gives it up at once.
+///
+/// # Errors
+/// `EAGAIN` if somebody holds the exclusive one.
+pub fn try_lock_shared(file: impl AsFd) -> Result<()> {
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockShared)?;
+    unlock(file)
+}
+
+/// Gives an advisory lock up, also for copies of the descriptor in other processes.
+///
+/// # Errors
+/// What flock(2) says.
+pub fn unlock(file: impl AsFd) -> Result<()> {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock)
+}
+
+/// Whether there is anything of this name.
+#[must_use]
+pub fn exists(dir: BorrowedFd<'_>, path: impl Arg) -> bool {
+    rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
 /// What kind of file a descriptor is, and which device a node stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
@@ -202,6 +288,8 @@ pub struct Kind {
     pub format: u32,
     /// Device number of a node (`st_rdev`).
     pub device: u64,
+    /// Permission bits.
+    pub mode: u32,
     /// Owner.
     pub uid: u32,
     /// Inode number.
@@ -233,10 +321,48 @@ pub fn kind(file: impl AsFd) -> Result<Kind> {
     Ok(Kind {
         format: stat.st_mode & libc::S_IFMT,
         device: stat.st_rdev,
+        mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         inode: stat.st_ino,
         on_device: stat.st_dev,
     })
+}
+
+/// A file in memory that holds `content`, read from its start.
+///
+/// # Errors
+/// What memfd_create(2) and write(2) say.
+pub fn in_memory(name: &str, content: &[u8]) -> Result<OwnedFd> {
+    let file = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?;
+    write_all(&file, content)?;
+    rewind(&file)?;
+    Ok(file)
+}
+
+/// Puts a file's offset back to its start.
+///
+/// # Errors
+/// What lseek(2) says.
+pub fn rewind(file: impl AsFd) -> Result<()> {
+    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0)).map(drop)
+}
+
+/// The names in a directory, without `.` and `..`; names that are not UTF-8 are left out.
+///
+/// # Errors
+/// What getdents(2) says.
+pub fn list(dir: BorrowedFd<'_>) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str()
+            && name != "."
+            && name != ".."
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// A device number as the kernel packs it.

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod mount;
 pub mod namespace;
 pub mod netdev;
+pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod received;
@@ -24,6 +25,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod stream;
 pub mod terminal;
+pub mod tree;
 pub mod unix_socket;
 pub mod writeback;
 

@@ -50,3 +50,27 @@ pub fn kind(file: impl AsFd) -> Result<CloneFlags> {
     let kind = check(unsafe { libc::ioctl(file.as_fd().as_raw_fd(), NS_GET_NSTYPE) }.into())?;
     Ok(CloneFlags::from_bits_retain(kind.cast_unsigned()))
 }
+
+/// Names the caller's UTS namespace's host.
+///
+/// # Errors
+/// What sethostname(2) says.
+pub fn set_hostname(name: &str) -> Result<()> {
+    rustix::system::sethostname(name.as_bytes())
+}
+
+/// Names the caller's UTS namespace's NIS domain.
+///
+/// # Errors
+/// What setdomainname(2) says.
+pub fn set_domainname(name: &str) -> Result<()> {
+    rustix::system::setdomainname(name.as_bytes())
+}
+
+/// Whether the caller is in a user namespace other than the initial one, which has a fixed inode
+/// number (`PROC_USER_INIT_INO`).
+#[must_use]
+pub fn in_user_namespace() -> bool {
+    const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
+    rustix::fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != PROC_USER_INIT_INO)
+}

@@ -358,6 +358,12 @@ pub fn dup_onto(source: impl AsFd, number: RawFd) -> Result<()> {
     check(unsafe { libc::dup2(source.as_fd().as_raw_fd(), number) }.into()).map(drop)
 }
 
+/// The caller's id in its own pid namespace.
+#[must_use]
+pub fn own_pid() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
 /// Makes the caller the leader of a new session.
 ///
 /// # Errors

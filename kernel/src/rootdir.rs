@@ -22,21 +22,21 @@ pub enum Missing {
 }
 
 /// A directory that is `/` to everything resolved beneath it.
-#[derive(Debug)]
-pub struct RootDir {
-    fd: OwnedFd,
+#[derive(Clone, Copy, Debug)]
+pub struct RootDir<F> {
+    fd: F,
 }
 
-impl AsFd for RootDir {
+impl<F: AsFd> AsFd for RootDir<F> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-impl RootDir {
+impl<F: AsFd> RootDir<F> {
     /// Takes an open directory as root.
     #[must_use]
-    pub fn new(fd: OwnedFd) -> RootDir {
+    pub fn new(fd: F) -> RootDir<F> {
         RootDir { fd }
     }
 
@@ -79,7 +79,7 @@ impl RootDir {
     fn open_with(&self, path: &str, flags: OFlags, resolve: ResolveFlags) -> Result<OwnedFd> {
         loop {
             let flags = flags | OFlags::CLOEXEC;
-            match rustix::fs::openat2(&self.fd, path, flags, Mode::empty(), resolve) {
+            match rustix::fs::openat2(self.fd.as_fd(), path, flags, Mode::empty(), resolve) {
                 // A rename or mount elsewhere on the system raced with `..`: openat2(2).
                 Err(Errno::AGAIN) => {}
                 other => return other,
@@ -109,7 +109,7 @@ impl RootDir {
                 above.pop();
                 continue;
             }
-            let at = above.last().unwrap_or(&self.fd).as_fd();
+            let at = above.last().map_or_else(|| self.fd.as_fd(), AsFd::as_fd);
             let last = queue.is_empty();
             match open_or_make_component(
                 at,
@@ -211,6 +211,15 @@ pub fn set_owner(file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
     rustix::fs::chownat(file, c"", uid, gid, AtFlags::EMPTY_PATH)
 }
 
+/// Gives the file behind `file` to user `uid`; its group stays.
+///
+/// # Errors
+/// What fchownat(2) says.
+pub fn set_owner_of_user(file: impl AsFd, uid: u32) -> Result<()> {
+    let uid = Some(rustix::process::Uid::from_raw(uid));
+    rustix::fs::chownat(file, c"", uid, None, AtFlags::EMPTY_PATH)
+}
+
 /// Opens `name`, a single component, in `dir` without following a symlink.
 ///
 /// # Errors
@@ -235,7 +244,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn root() -> (tempfile::TempDir, RootDir) {
+    fn root() -> (tempfile::TempDir, RootDir<OwnedFd>) {
         let dir = tempfile::tempdir().unwrap();
         let fd = crate::file::open_dir(crate::file::CWD, dir.path()).unwrap();
         (dir, RootDir::new(fd))
