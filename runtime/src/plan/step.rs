@@ -1,0 +1,577 @@
+//! What the container's own process does, step by step, from clone3(2) to execve(2).
+//!
+//! A step names its objects; the executor in [`crate::init`] holds their descriptors. `Display`
+//! reads like a trace and is what a failure is reported with.
+
+use crate::spec::{
+    Access, ConsoleSize, ContainerPath, FilesystemOption, Hook, Landlock, MountAttributes,
+    NumberSet, Propagation, Rlimit, Scheduler,
+};
+use std::fmt;
+use std::path::PathBuf;
+
+/// A place in the executor's table of held descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub usize);
+
+/// A path to be resolved beneath a directory that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What it is resolved beneath: a file system this plan made, or the rootfs.
+    pub beneath: Beneath,
+    /// Relative; `.` is the base itself.
+    pub path: String,
+    /// As the container sees it, for people.
+    pub shown: ContainerPath,
+}
+
+/// The base of a [`Place`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beneath {
+    /// The container's root.
+    Rootfs,
+    /// A mount kept in a slot.
+    Slot(Slot),
+}
+
+/// One thing the new process does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Die with the runtime, until the container is ready.
+    DieWithRuntime,
+    /// Join a namespace whose file the runtime has opened into a slot.
+    JoinNamespace {
+        /// `CLONE_NEW*`.
+        kind: kernel::process::CloneFlags,
+        /// Its file.
+        file: Slot,
+        /// For people.
+        path: PathBuf,
+    },
+    /// Wait until the runtime has done its part (id maps, cgroups v1).
+    AwaitRuntime,
+    /// Become root of the user namespace.
+    BecomeNamespaceRoot,
+    /// New cgroup namespace, rooted at the container's cgroup.
+    UnshareCgroup,
+    /// Join a new session keyring.
+    NewSessionKeyring {
+        /// Its name.
+        name: String,
+    },
+    /// sethostname(2).
+    SetHostname(String),
+    /// setdomainname(2).
+    SetDomainname(String),
+    /// Bring `lo` up.
+    LoopbackUp,
+    /// Set the propagation of everything mounted.
+    SetRootPropagation(Propagation),
+    /// Make the rootfs a mount of its own and hold it.
+    BindRootfs {
+        /// On the host.
+        path: PathBuf,
+        /// A tree the runtime has cloned already, where the child could not.
+        prepared: Option<Slot>,
+    },
+    /// Hold a rootfs directory without mounting anything.
+    OpenRootfs {
+        /// On the host.
+        path: PathBuf,
+    },
+    /// Mount something.
+    Mount(Box<MountStep>),
+    /// Change what is mounted at a place.
+    Remount {
+        /// Where.
+        target: Place,
+        /// Mount attributes.
+        attributes: MountAttributes,
+        /// And those of all mounts below.
+        recursive_attributes: MountAttributes,
+        /// `MS_*` for the superblock, with its options; `None` leaves it.
+        superblock: Option<(u64, String)>,
+    },
+    /// Make a device node, or bind the host's where it can't be made.
+    MakeDevice(DeviceStep),
+    /// Make a symlink unless the name is taken.
+    MakeSymlink {
+        /// Where.
+        at: Place,
+        /// What it says.
+        target: String,
+        /// Take away what has the name.
+        replace: bool,
+    },
+    /// Open a pseudo-terminal, bind it to /dev/console, and send its master away.
+    OpenConsole {
+        /// The devpts multiplexer.
+        ptmx: Place,
+        /// `/dev/console`; `None` for exec.
+        console: Option<Place>,
+        /// Connected socket the master goes to.
+        socket: Slot,
+        /// Where the terminal is held.
+        terminal: Slot,
+        /// Initial size.
+        size: Option<ConsoleSize>,
+    },
+    /// Let the runtime run its hooks, and wait for them.
+    RuntimeHooks,
+    /// Run hooks from here.
+    RunHooks {
+        /// `createContainer` or `startContainer`.
+        kind: HookKind,
+        /// In order.
+        hooks: Vec<Hook>,
+    },
+    /// Make the rootfs the root.
+    EnterRootfs(EnterRootfs),
+    /// Set the propagation of the new root.
+    SetRootfsPropagation(Propagation),
+    /// Make the root mount read-only.
+    RootfsReadOnly,
+    /// Write a kernel parameter through a procfs that is known to be one.
+    WriteSysctl {
+        /// Below `/proc/sys`.
+        path: String,
+        /// As it is.
+        value: String,
+    },
+    /// Make a path and what is below it read-only.
+    ReadOnlyPath(Place),
+    /// Make a path unreadable.
+    MaskPath(Place),
+    /// One resource limit.
+    SetRlimit(Rlimit),
+    /// sched_setattr(2).
+    SetScheduler(Scheduler),
+    /// ioprio_set(2).
+    SetIoPriority {
+        /// 1 to 3.
+        class: u8,
+        /// 0 to 7.
+        level: u8,
+    },
+    /// sched_setaffinity(2).
+    SetAffinity(NumberSet),
+    /// personality(2).
+    SetPersonality(u32),
+    /// set_mempolicy(2).
+    SetMemoryPolicy {
+        /// With flags.
+        mode: u32,
+        /// NUMA nodes.
+        nodes: NumberSet,
+    },
+    /// A core-scheduling cookie of its own.
+    NewCoreCookie,
+    /// New session; with a terminal, it becomes stdio and the controlling terminal.
+    NewSession {
+        /// The terminal.
+        terminal: Option<Slot>,
+    },
+    /// Give stdio to the user.
+    OwnStdio {
+        /// In the container.
+        uid: u32,
+    },
+    /// umask(2).
+    SetUmask(u32),
+    /// AppArmor profile for the program.
+    SetAppArmor(String),
+    /// SELinux context for the program.
+    SetSelinux(String),
+    /// no_new_privs.
+    NoNewPrivileges,
+    /// Keep only these in the bounding set.
+    LimitBounding {
+        /// Capabilities kept.
+        keep: u64,
+    },
+    /// Groups, group, user; capabilities stay permitted.
+    SetUser {
+        /// In the container.
+        uid: u32,
+        /// In the container.
+        gid: u32,
+        /// Exactly these; `None` where the namespace denies setgroups.
+        groups: Option<Vec<u32>>,
+    },
+    /// Put everything permitted in force again after a change of user.
+    RaisePermitted,
+    /// The program's capabilities.
+    SetCapabilities {
+        /// In force.
+        effective: u64,
+        /// May be put in force.
+        permitted: u64,
+        /// Kept by programs.
+        inheritable: u64,
+        /// Given to programs.
+        ambient: u64,
+    },
+    /// chdir(2), and make sure that it is inside the container.
+    ChangeDirectory {
+        /// In the container.
+        path: String,
+        /// Make it where it is missing.
+        create: bool,
+    },
+    /// Find the program, so that a missing one fails `create`.
+    FindProgram,
+    /// Close-on-exec from this descriptor up.
+    SealDescriptors {
+        /// The first one.
+        first: u32,
+    },
+    /// Tell the runtime that all went well.
+    ReportReady,
+    /// Wait for `start`.
+    AwaitStart(StartVia),
+    /// Landlock rules for what follows.
+    RestrictPaths(Landlock),
+    /// Load the seccomp filter.
+    LoadSeccomp {
+        /// `SECCOMP_FILTER_FLAG_*`.
+        flags: u64,
+        /// Connected socket that the notify descriptor goes to.
+        listener: Option<Slot>,
+    },
+    /// The end: execve(2).
+    Execute,
+}
+
+/// How the root becomes the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnterRootfs {
+    /// pivot_root(2), the old root detached.
+    Pivot {
+        /// The old root must first be made private, since it is shared.
+        make_private: bool,
+    },
+    /// `--no-pivot`: `MS_MOVE` and chroot(2).
+    Move,
+    /// No mount namespace of its own: chroot(2).
+    Chroot,
+}
+
+/// Where the start signal comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartVia {
+    /// A connection to the container's start socket.
+    Socket(Slot),
+    /// The runtime that made the container (`run`).
+    Runtime,
+}
+
+/// Hooks that run in the container's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKind {
+    /// Before pivot_root.
+    CreateContainer,
+    /// Before the program.
+    StartContainer,
+}
+
+impl HookKind {
+    /// As in config.json.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            HookKind::CreateContainer => "createContainer",
+            HookKind::StartContainer => "startContainer",
+        }
+    }
+}
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountStep {
+    /// Where.
+    pub target: Place,
+    /// What may be at the end of the path.
+    pub target_rule: TargetRule,
+    /// What.
+    pub source: MountSource,
+    /// Of this mount.
+    pub attributes: MountAttributes,
+    /// Of this mount and all below.
+    pub recursive_attributes: MountAttributes,
+    /// Changes in order.
+    pub propagation: Vec<Propagation>,
+    /// Where it is held afterwards.
+    pub keep: Option<Slot>,
+}
+
+/// What a mount's destination may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetRule {
+    /// Symlinks are followed inside the root.
+    Follow,
+    /// A symlink at the end is mounted over.
+    NoFollow,
+    /// No symlink anywhere on the way: procfs and sysfs must be where they seem to be.
+    NoSymlinks,
+}
+
+/// What a mount mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A new instance.
+    Filesystem {
+        /// As in `/proc/filesystems`.
+        fstype: String,
+        /// Device or dummy.
+        source: String,
+        /// For fsconfig(2).
+        options: Vec<FilesystemOption>,
+        /// `MS_*` to set on the superblock.
+        superblock: u64,
+        /// A tmpfs takes the mode of the directory it covers, unless it has one of its own.
+        mode_of_target: bool,
+        /// Copy what is at the destination into it.
+        copy_up: bool,
+    },
+    /// A bind mount of a host path.
+    Bind {
+        /// On the host.
+        source: PathBuf,
+        /// With what is mounted below.
+        recursive: bool,
+        /// A symlink is bound itself.
+        nofollow: bool,
+    },
+    /// A tree that the runtime has cloned, and id-mapped where asked.
+    Prepared {
+        /// Where it is.
+        tree: Slot,
+        /// For people.
+        source: PathBuf,
+    },
+}
+
+/// A device node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceStep {
+    /// Where.
+    pub at: Place,
+    /// `S_IFCHR`, `S_IFBLK` or `S_IFIFO`.
+    pub format: u32,
+    /// Device number.
+    pub major: u32,
+    /// Device number.
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner in the container.
+    pub uid: u32,
+    /// Group in the container.
+    pub gid: u32,
+    /// Don't try to make it: bind the host's node of this path.
+    pub bind: bool,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", self.shown)
+    }
+}
+
+impl fmt::Display for MountStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            MountSource::Filesystem { fstype, source, options, .. } => {
+                write!(f, "mount {fstype}")?;
+                if !source.is_empty() && source != fstype {
+                    write!(f, " of `{source}`")?;
+                }
+                write!(f, " at {}", self.target)?;
+                let mut separator = " with ";
+                for option in options {
+                    write!(f, "{separator}{}", option.key)?;
+                    if let Some(value) = &option.value {
+                        write!(f, "={value}")?;
+                    }
+                    separator = ",";
+                }
+            }
+            MountSource::Bind { source, recursive, .. } => {
+                let kind = if *recursive { "bind tree" } else { "bind" };
+                write!(f, "{kind} `{}` at {}", source.display(), self.target)?;
+            }
+            MountSource::Prepared { source, .. } => {
+                write!(f, "attach prepared `{}` at {}", source.display(), self.target)?;
+            }
+        }
+        let (own, all) = (self.attributes, self.recursive_attributes);
+        if !own.is_empty() {
+            write!(f, ", attributes +{:#x} -{:#x}", own.set, own.clear)?;
+        }
+        if !all.is_empty() {
+            write!(f, ", recursive attributes +{:#x} -{:#x}", all.set, all.clear)?;
+        }
+        self.propagation.iter().try_for_each(|p| write!(f, ", {p}"))
+    }
+}
+
+impl fmt::Display for Propagation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::spec::PropagationKind as K;
+        let name = match self.kind {
+            K::Shared => "shared",
+            K::Slave => "slave",
+            K::Private => "private",
+            K::Unbindable => "unbindable",
+        };
+        write!(f, "{}{name}", if self.recursive { "r" } else { "" })
+    }
+}
+
+impl fmt::Display for DeviceStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.bind { "bind" } else { "make" };
+        match self.format {
+            libc_format::FIFO => write!(f, "{verb} fifo {}", self.at),
+            format => {
+                let kind = if format == libc_format::BLOCK { "b" } else { "c" };
+                let (major, minor) = (self.major, self.minor);
+                write!(f, "{verb} device {} {kind} {major}:{minor}", self.at)
+            }
+        }?;
+        write!(f, " mode {:o} owner {}:{}", self.mode, self.uid, self.gid)
+    }
+}
+
+/// The `S_IFMT` values (inode(7)).
+pub mod libc_format {
+    /// Character device.
+    pub const CHAR: u32 = 0o020_000;
+    /// Block device.
+    pub const BLOCK: u32 = 0o060_000;
+    /// Fifo.
+    pub const FIFO: u32 = 0o010_000;
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::DieWithRuntime => f.write_str("die with the runtime until ready"),
+            Step::JoinNamespace { path, .. } => write!(f, "join namespace `{}`", path.display()),
+            Step::AwaitRuntime => f.write_str("wait for the runtime"),
+            Step::BecomeNamespaceRoot => f.write_str("become root of the user namespace"),
+            Step::UnshareCgroup => f.write_str("unshare the cgroup namespace"),
+            Step::NewSessionKeyring { name } => write!(f, "join session keyring `{name}`"),
+            Step::SetHostname(name) => write!(f, "set hostname to `{name}`"),
+            Step::SetDomainname(name) => write!(f, "set domain name to `{name}`"),
+            Step::LoopbackUp => f.write_str("bring the loopback device up"),
+            Step::SetRootPropagation(p) => write!(f, "make all mounts {p}"),
+            Step::BindRootfs { path, .. } => write!(f, "bind rootfs `{}`", path.display()),
+            Step::OpenRootfs { path } => write!(f, "open rootfs `{}`", path.display()),
+            Step::Mount(mount) => mount.fmt(f),
+            Step::Remount { target, attributes, .. } => {
+                write!(f, "remount {target}, attributes +{:#x}", attributes.set)
+            }
+            Step::MakeDevice(device) => device.fmt(f),
+            Step::MakeSymlink { at, target, .. } => write!(f, "link {at} to `{target}`"),
+            Step::OpenConsole { .. } => f.write_str("open a terminal and send its master"),
+            Step::RuntimeHooks => f.write_str("let the runtime run its hooks"),
+            Step::RunHooks { kind, hooks } => {
+                write!(f, "run {} {} hooks", hooks.len(), kind.name())
+            }
+            Step::EnterRootfs(EnterRootfs::Pivot { .. }) => f.write_str("pivot into the rootfs"),
+            Step::EnterRootfs(EnterRootfs::Move) => f.write_str("move the rootfs over the root"),
+            Step::EnterRootfs(EnterRootfs::Chroot) => f.write_str("change root to the rootfs"),
+            Step::SetRootfsPropagation(p) => write!(f, "make the rootfs {p}"),
+            Step::RootfsReadOnly => f.write_str("make the rootfs read-only"),
+            Step::WriteSysctl { path, value } => write!(f, "set sysctl `{path}` to `{value}`"),
+            Step::ReadOnlyPath(place) => write!(f, "make {place} read-only"),
+            Step::MaskPath(place) => write!(f, "mask {place}"),
+            Step::SetRlimit(l) => {
+                write!(f, "set rlimit {} to {}:{}", rlimit_name(l.resource), l.soft, l.hard)
+            }
+            Step::SetScheduler(s) => write!(f, "set scheduler policy {}", s.policy),
+            Step::SetIoPriority { class, level } => {
+                write!(f, "set I/O priority class {class} level {level}")
+            }
+            Step::SetAffinity(cpus) => write!(f, "run on CPUs {cpus}"),
+            Step::SetPersonality(domain) => write!(f, "set personality {domain:#x}"),
+            Step::SetMemoryPolicy { mode, nodes } => {
+                write!(f, "set memory policy {mode:#x} on nodes {nodes}")
+            }
+            Step::NewCoreCookie => f.write_str("create a core-scheduling cookie"),
+            Step::NewSession { terminal: None } => f.write_str("start a session"),
+            Step::NewSession { terminal: Some(_) } => {
+                f.write_str("start a session on the terminal")
+            }
+            Step::OwnStdio { uid } => write!(f, "give stdio to user {uid}"),
+            Step::SetUmask(mask) => write!(f, "set umask {mask:03o}"),
+            Step::SetAppArmor(profile) => write!(f, "set AppArmor profile `{profile}`"),
+            Step::SetSelinux(label) => write!(f, "set SELinux label `{label}`"),
+            Step::NoNewPrivileges => f.write_str("set no_new_privs"),
+            Step::LimitBounding { keep, .. } => write!(f, "limit the bounding set to {keep:#x}"),
+            Step::SetUser { uid, gid, groups } => {
+                write!(f, "become user {uid}, group {gid}, groups {groups:?}")
+            }
+            Step::RaisePermitted => f.write_str("raise the permitted capabilities"),
+            Step::SetCapabilities { effective, permitted, inheritable, ambient } => write!(
+                f,
+                "set capabilities effective {effective:#x} permitted {permitted:#x} \
+                 inheritable {inheritable:#x} ambient {ambient:#x}"
+            ),
+            Step::ChangeDirectory { path, .. } => write!(f, "change directory to `{path}`"),
+            Step::FindProgram => f.write_str("find the program"),
+            Step::SealDescriptors { first } => {
+                write!(f, "close descriptors from {first} up on execve")
+            }
+            Step::ReportReady => f.write_str("report that the container is ready"),
+            Step::AwaitStart(_) => f.write_str("wait for start"),
+            Step::RestrictPaths(_) => f.write_str("restrict paths by Landlock"),
+            Step::LoadSeccomp { .. } => f.write_str("load the seccomp filter"),
+            Step::Execute => f.write_str("execute the program"),
+        }
+    }
+}
+
+impl fmt::Display for NumberSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for range in &self.0 {
+            match (range.start(), range.end()) {
+                (a, b) if a == b => write!(f, "{separator}{a}")?,
+                (a, b) => write!(f, "{separator}{a}-{b}")?,
+            }
+            separator = ",";
+        }
+        Ok(())
+    }
+}
+
+/// The name getrlimit(2) has for a resource number.
+fn rlimit_name(resource: u32) -> &'static str {
+    const NAMES: [&str; 16] = [
+        "RLIMIT_CPU",
+        "RLIMIT_FSIZE",
+        "RLIMIT_DATA",
+        "RLIMIT_STACK",
+        "RLIMIT_CORE",
+        "RLIMIT_RSS",
+        "RLIMIT_NPROC",
+        "RLIMIT_NOFILE",
+        "RLIMIT_MEMLOCK",
+        "RLIMIT_AS",
+        "RLIMIT_LOCKS",
+        "RLIMIT_SIGPENDING",
+        "RLIMIT_MSGQUEUE",
+        "RLIMIT_NICE",
+        "RLIMIT_RTPRIO",
+        "RLIMIT_RTTIME",
+    ];
+    usize::try_from(resource).ok().and_then(|n| NAMES.get(n)).copied().unwrap_or("unknown")
+}
+
+/// True for [`Access::ReadOnly`].
+#[must_use]
+pub(crate) fn is_read_only(access: Access) -> bool {
+    access == Access::ReadOnly
+}
