@@ -1,0 +1,291 @@
+//! The container's own process, from clone3(2) to execve(2): carries a plan's steps out.
+//!
+//! Makes no policy choice: one match arm, one deed. It starts no thread and holds every place it
+//! uses by descriptor. A failure goes up the socket as the step's number, an errno and at most a
+//! line of text; then the process ends.
+
+mod console;
+mod copy_up;
+mod device;
+mod mount;
+mod program;
+mod protect;
+pub mod report;
+mod root;
+mod user;
+
+use crate::hooks::StateDocument;
+use crate::plan::{Beneath, Place, Program, Slot, StartVia, Step};
+use kernel::rootdir::RootDir;
+use kernel::{Errno, file, identity, namespace, netdev, process, schedule};
+use report::{Report, StepFailed};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// What the child needs beside the plan.
+#[derive(Debug)]
+pub struct ChildInput<'p> {
+    /// In order.
+    pub steps: &'p [Step],
+    /// What it executes.
+    pub program: &'p Program,
+    /// The compiled filter, where a step loads one.
+    pub seccomp: &'p [kernel::seccomp::SockFilter],
+    /// Descriptors by slot, as far as the runtime filled them.
+    pub slots: Vec<Option<OwnedFd>>,
+    /// To the runtime.
+    pub socket: OwnedFd,
+    /// For hooks and the seccomp agent.
+    pub state: StateDocument,
+    /// Passed to the seccomp agent.
+    pub seccomp_metadata: Option<String>,
+}
+
+/// Why a step failed.
+#[derive(Debug)]
+pub(crate) struct StepError {
+    errno: Errno,
+    detail: String,
+}
+
+impl From<Errno> for StepError {
+    fn from(errno: Errno) -> StepError {
+        StepError { errno, detail: String::new() }
+    }
+}
+
+impl StepError {
+    fn new(errno: Errno, detail: impl Into<String>) -> StepError {
+        StepError { errno, detail: detail.into() }
+    }
+
+    /// In words. The details of some steps are whole sentences that callers look for.
+    fn of_step(self, step: &Step) -> StepFailed {
+        let errno = self.errno.raw_os_error();
+        let says_all = matches!(step, Step::FindProgram | Step::Execute | Step::RunHooks { .. });
+        match (self.detail.is_empty(), says_all) {
+            (true, _) => StepFailed { errno, text: step.to_string(), whole: false },
+            (false, true) => StepFailed { errno, text: self.detail, whole: true },
+            (false, false) => {
+                StepFailed { errno, text: format!("{step}: {}", self.detail), whole: false }
+            }
+        }
+    }
+}
+
+type StepResult = Result<(), StepError>;
+
+/// Runs the steps; returns only by ending the process.
+pub fn run(input: ChildInput<'_>) -> ! {
+    let steps = input.steps;
+    let mut child = Child::new(input);
+    for step in steps {
+        if let Err(error) = child.perform(step) {
+            // With the runtime gone there is nobody left to tell.
+            let _ = Report::Failed(error.of_step(step)).send(&child.socket);
+            break;
+        }
+    }
+    process::exit_now(1)
+}
+
+struct Child<'p> {
+    program: &'p Program,
+    seccomp: &'p [kernel::seccomp::SockFilter],
+    slots: Vec<Option<OwnedFd>>,
+    socket: OwnedFd,
+    state: StateDocument,
+    seccomp_metadata: Option<String>,
+    /// As the runtime sees it; known from the first message on.
+    host_pid: i32,
+    /// The rootfs, from the step on that opens it.
+    root: Option<RootDir<OwnedFd>>,
+    /// A procfs, seen to be one before anything of the image was mounted.
+    proc: Option<OwnedFd>,
+    masks: protect::Masks,
+    /// Whether any path is masked later.
+    masks_paths: bool,
+    executable: Option<program::Executable>,
+}
+
+impl<'p> Child<'p> {
+    fn new(input: ChildInput<'p>) -> Child<'p> {
+        Child {
+            program: input.program,
+            seccomp: input.seccomp,
+            slots: input.slots,
+            socket: input.socket,
+            state: input.state,
+            seccomp_metadata: input.seccomp_metadata,
+            host_pid: 0,
+            root: None,
+            proc: None,
+            masks: protect::Masks::default(),
+            masks_paths: input.steps.iter().any(|step| matches!(step, Step::MaskPath(_))),
+            executable: None,
+        }
+    }
+
+    fn perform(&mut self, step: &Step) -> StepResult {
+        match step {
+            Step::DieWithRuntime => {
+                process::set_parent_death_signal(Some(9))?;
+            }
+            Step::JoinNamespace { kind, file, .. } => namespace::join(self.slot(*file)?, *kind)?,
+            Step::AwaitRuntime => self.host_pid = report::await_go(&self.socket)?,
+            Step::BecomeNamespaceRoot => self.become_namespace_root()?,
+            Step::UnshareCgroup => namespace::unshare(process::CloneFlags::NEWCGROUP)?,
+            Step::NewSessionKeyring { name } => user::join_keyring(name)?,
+            Step::SetHostname(name) => namespace::set_hostname(name)?,
+            Step::SetDomainname(name) => namespace::set_domainname(name)?,
+            Step::LoopbackUp => netdev::loopback_up()?,
+            Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
+            Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,
+            Step::OpenRootfs { path } => {
+                self.root = Some(RootDir::new(file::open_path(file::CWD, path.as_path())?));
+            }
+            Step::Mount(mount) => self.mount(mount)?,
+            Step::Remount { target, attributes, recursive_attributes, superblock } => {
+                let superblock = superblock.as_ref();
+                self.remount(target, *attributes, *recursive_attributes, superblock)?;
+            }
+            Step::MakeDevice(device) => self.make_device(device)?,
+            Step::MakeSymlink { at, target, replace } => self.make_symlink(at, target, *replace)?,
+            Step::OpenConsole { ptmx, console, socket, terminal, size } => {
+                self.open_console(ptmx, console.as_ref(), (*socket, *terminal), *size)?;
+            }
+            Step::RuntimeHooks => {
+                Report::RuntimeHooks.send(&self.socket)?;
+                report::await_go(&self.socket)?;
+            }
+            Step::RunHooks { kind, hooks } => self.run_hooks(*kind, hooks)?,
+            Step::EnterRootfs(how) => self.enter_rootfs(*how)?,
+            Step::SetRootfsPropagation(p) => root::set_propagation(c"/", *p)?,
+            Step::RootfsReadOnly => self.make_root_read_only()?,
+            Step::WriteSysctl { path, value } => self.write_sysctl(path, value)?,
+            Step::ReadOnlyPath(place) => self.make_read_only(place)?,
+            Step::MaskPath(place) => self.mask(place)?,
+            Step::SetRlimit(l) => schedule::set_rlimit(0, l.resource, l.soft, l.hard)?,
+            Step::SetScheduler(s) => schedule::set_scheduling(0, user::scheduling(s))?,
+            Step::SetIoPriority { class, level } => schedule::set_io_priority(0, *class, *level)?,
+            Step::SetAffinity(cpus) => {
+                schedule::set_affinity(0, cpus.0.iter().cloned().flatten())?;
+            }
+            Step::SetPersonality(domain) => process::set_personality((*domain).into())?,
+            Step::SetMemoryPolicy { mode, nodes } => {
+                schedule::set_memory_policy(*mode, &user::node_mask(nodes))?;
+            }
+            Step::NewCoreCookie => schedule::create_core_cookie()?,
+            Step::NewSession { terminal } => self.new_session(*terminal)?,
+            Step::OwnStdio { uid } => user::own_stdio(*uid)?,
+            Step::SetUmask(mask) => {
+                process::set_umask(*mask);
+            }
+            Step::SetAppArmor(profile) => {
+                self.write_label("apparmor/exec", "exec", &format!("exec {profile}"))?;
+            }
+            Step::SetSelinux(label) => self.write_label("exec", "exec", label)?,
+            Step::NoNewPrivileges => process::set_no_new_privileges()?,
+            Step::LimitBounding { keep } => user::limit_bounding(*keep)?,
+            Step::SetUser { uid, gid, groups } => user::set(*uid, *gid, groups.as_deref())?,
+            Step::RaisePermitted => user::raise_permitted()?,
+            Step::SetCapabilities { effective, permitted, inheritable, ambient } => {
+                let (effective, permitted, inheritable) = (*effective, *permitted, *inheritable);
+                let sets = identity::Capabilities { effective, permitted, inheritable };
+                user::set_capabilities(sets, *ambient)?;
+            }
+            Step::ChangeDirectory { path, create } => program::change_dir(path, *create)?,
+            Step::FindProgram => self.executable = Some(program::find(self.program)?),
+            Step::SealDescriptors { first } => process::set_cloexec_from(*first)?,
+            Step::ReportReady => {
+                // A runtime that has heard this may end; one that ended before is noticed here.
+                process::set_parent_death_signal(None)?;
+                Report::Ready.send(&self.socket)?;
+            }
+            Step::AwaitStart(via) => self.await_start(*via)?,
+            Step::RestrictPaths(landlock) => protect::restrict_paths(landlock)?,
+            Step::LoadSeccomp { flags, listener } => self.load_seccomp(*flags, *listener)?,
+            Step::Execute => return Err(self.execute()),
+        }
+        Ok(())
+    }
+
+    fn slot(&self, slot: Slot) -> Result<BorrowedFd<'_>, Errno> {
+        self.slots.get(slot.0).and_then(Option::as_ref).map(AsFd::as_fd).ok_or(Errno::BADF)
+    }
+
+    fn keep(&mut self, slot: Slot, fd: OwnedFd) {
+        if let Some(place) = self.slots.get_mut(slot.0) {
+            *place = Some(fd);
+        }
+    }
+
+    /// The directory that a place is resolved beneath.
+    fn base(&self, place: &Place) -> Result<RootDir<BorrowedFd<'_>>, Errno> {
+        match place.beneath {
+            Beneath::Slot(slot) => self.slot(slot).map(RootDir::new),
+            Beneath::Rootfs => {
+                self.root.as_ref().map(|root| RootDir::new(root.as_fd())).ok_or(Errno::BADF)
+            }
+        }
+    }
+
+    fn become_namespace_root(&self) -> StepResult {
+        // Fails where the namespace denies setgroups: then the groups are the caller's own.
+        let _ = identity::set_groups(&[]);
+        identity::set_gid(0)?;
+        identity::set_uid(0)?;
+        // The change of user made the process ordinary again.
+        process::set_dumpable(false)?;
+        process::set_parent_death_signal(Some(9))?;
+        Ok(())
+    }
+
+    fn await_start(&mut self, via: StartVia) -> StepResult {
+        match via {
+            StartVia::Runtime => {
+                self.host_pid = report::await_go(&self.socket)?;
+            }
+            StartVia::Socket(slot) => {
+                loop {
+                    let connection = kernel::unix_socket::accept(self.slot(slot)?)?;
+                    // A `start` that died before it said so has started nothing.
+                    if let Ok(pid) = report::await_go(&connection) {
+                        self.host_pid = pid;
+                        self.socket = connection;
+                        break;
+                    }
+                }
+                self.slots[slot.0] = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_hooks(&self, kind: crate::plan::HookKind, hooks: &[crate::spec::Hook]) -> StepResult {
+        let mut state = self.state.clone();
+        state.pid = process::own_pid();
+        state.status = match kind {
+            crate::plan::HookKind::CreateContainer => "creating",
+            crate::plan::HookKind::StartContainer => "created",
+        };
+        let env = match kind {
+            crate::plan::HookKind::StartContainer => self.program.env.as_slice(),
+            crate::plan::HookKind::CreateContainer => &[],
+        };
+        crate::hooks::run_all(kind.name(), hooks, &state, env)
+            .map_err(|error| StepError::new(Errno::CANCELED, error.to_string()))
+    }
+
+    fn load_seccomp(&mut self, flags: u64, listener: Option<Slot>) -> StepResult {
+        let flags = kernel::seccomp::FilterFlags::from_bits_retain(flags);
+        let notify = kernel::seccomp::set_filter(self.seccomp, flags)?;
+        if let (Some(notify), Some(slot)) = (notify, listener) {
+            let mut state = self.state.clone();
+            state.pid = self.host_pid;
+            let message = crate::hooks::seccomp_message(&state, self.seccomp_metadata.as_deref());
+            kernel::unix_socket::send(self.slot(slot)?, message.as_bytes(), &[notify.as_fd()])?;
+            self.slots[slot.0] = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! The last steps: working directory, program, execve(2).
+
+use super::{Child, StepError, StepResult};
+use crate::plan::Program;
+use kernel::process::StringVector;
+use kernel::{Errno, file, process, signal};
+use std::ffi::CString;
+
+/// Where a program without a slash is looked for when the environment has no `PATH`
+/// (execvp(3)).
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+/// Bytes of the container's `/etc/passwd` read.
+const MAX_PASSWD: usize = 8 << 20;
+
+/// What execve(2) takes.
+#[derive(Debug)]
+pub(super) struct Executable {
+    path: CString,
+    args: StringVector,
+    env: StringVector,
+}
+
+/// Enters `path` as the container's user and makes sure that it is in the container
+/// (CVE-2024-21626).
+pub(super) fn change_dir(path: &str, create: bool) -> StepResult {
+    match file::change_dir(path) {
+        Err(Errno::NOENT) if create => {
+            make_dirs(path)?;
+            file::change_dir(path)?;
+        }
+        other => other?,
+    }
+    match file::working_dir_is_reachable() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StepError::new(Errno::XDEV, "it lies outside the container")),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn make_dirs(path: &str) -> StepResult {
+    let root = kernel::rootdir::RootDir::new(file::open_path(file::CWD, c"/")?);
+    root.open_or_make(path.trim_start_matches('/'), kernel::rootdir::Missing::Directory)?;
+    Ok(())
+}
+
+/// Finds the program as execvp(3) would and completes its environment.
+pub(super) fn find(program: &Program) -> Result<Executable, StepError> {
+    let name = program.args.first().ok_or(Errno::INVAL)?;
+    let c_string = |text: &str| CString::new(text).map_err(|_| Errno::INVAL);
+    let path = resolve(name, &program.env)?;
+    let mut env = program.env.iter().map(|v| c_string(v)).collect::<Result<Vec<_>, _>>()?;
+    if !program.env.iter().any(|v| v.starts_with("HOME=")) {
+        env.push(c_string(&format!("HOME={}", home_of(program.uid)))?);
+    }
+    let args = program.args.iter().map(|a| c_string(a)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Executable {
+        path: c_string(&path)?,
+        args: StringVector::new(args),
+        env: StringVector::new(env),
+    })
+}
+
+fn resolve(name: &str, env: &[String]) -> Result<String, StepError> {
+    let quoted = |why: &str| format!("exec: \"{name}\": {why}");
+    let explain = |errno: Errno| match errno {
+        Errno::NOENT => {
+            StepError::new(errno, quoted(&format!("stat {name}: no such file or directory")))
+        }
+        Errno::ACCESS => StepError::new(errno, quoted("permission denied")),
+        Errno::ISDIR => StepError::new(errno, quoted("is a directory")),
+        errno => StepError::new(errno, quoted("cannot be executed")),
+    };
+    if name.contains('/') {
+        file::check_executable(name).map_err(explain)?;
+        return Ok(name.to_owned());
+    }
+    let path = env.iter().rev().find_map(|v| v.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let mut denied = false;
+    for dir in path.split(':') {
+        let dir = if dir.is_empty() { "." } else { dir };
+        let candidate = format!("{dir}/{name}");
+        match file::check_executable(candidate.as_str()) {
+            Ok(()) => return Ok(candidate),
+            Err(Errno::ACCESS) => denied = true,
+            Err(_) => {}
+        }
+    }
+    if denied {
+        return Err(explain(Errno::ACCESS));
+    }
+    Err(StepError::new(Errno::NOENT, quoted("executable file not found in $PATH")))
+}
+
+/// The home directory the container's own `/etc/passwd` gives `uid`; `/` if none.
+fn home_of(uid: u32) -> String {
+    let passwd = file::read_limited(file::CWD, c"/etc/passwd", MAX_PASSWD).unwrap_or_default();
+    let passwd = String::from_utf8_lossy(&passwd);
+    let home = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let id: u32 = fields.nth(2)?.parse().ok()?;
+        (id == uid).then(|| fields.nth(2))?
+    });
+    home.filter(|h| !h.is_empty() && !h.contains('\0')).unwrap_or("/").to_owned()
+}
+
+impl Child<'_> {
+    /// Returns only with the error.
+    pub(super) fn execute(&mut self) -> StepError {
+        let Some(executable) = &self.executable else { return Errno::INVAL.into() };
+        signal::reset_sigpipe();
+        if let Err(errno) = signal::unblock_all() {
+            return errno.into();
+        }
+        let errno = process::execve(&executable.path, &executable.args, &executable.env);
+        let path = executable.path.to_string_lossy();
+        let why = std::io::Error::from_raw_os_error(errno.raw_os_error());
+        StepError::new(errno, format!("exec {path}: {why}"))
+    }
+}

@@ -1,0 +1,137 @@
+//! What the container's process and the runtime tell each other before the program runs.
+//!
+//! ```text
+//! child -> runtime   8 bytes: kind u32, errno i32 (native order), then up to 1 KiB of text
+//!                    kind 0: a step failed, 1: likewise, and the text says it all
+//!                    kind 2: ready, 3: run your hooks
+//! runtime -> child   4 bytes: the child's pid as the runtime sees it: go on
+//! end of stream      from the child: the program runs; from the runtime: it is gone, so end
+//! ```
+
+use kernel::{Errno, Result};
+use std::os::fd::AsFd;
+
+/// Bytes of text a failure may carry.
+pub const MAX_DETAIL: usize = 1024;
+
+const FAILED: u32 = 0;
+const FAILED_WHOLE: u32 = 1;
+const READY: u32 = 2;
+const HOOKS: u32 = 3;
+
+/// From the child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// All steps up to the start are done.
+    Ready,
+    /// The runtime's hooks are due.
+    RuntimeHooks,
+    /// A step failed, and the child is gone.
+    Failed(StepFailed),
+}
+
+/// Which step failed and why. The child writes the prose: `start` runs without the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFailed {
+    /// errno.
+    pub errno: i32,
+    /// The step in words, or a whole sentence.
+    pub text: String,
+    /// The text needs no errno beside it.
+    pub whole: bool,
+}
+
+impl Report {
+    /// Sends it.
+    ///
+    /// # Errors
+    /// `EPIPE` if the runtime is gone.
+    pub fn send(&self, socket: impl AsFd) -> Result<()> {
+        let (kind, errno, detail) = match self {
+            Report::Ready => (READY, 0, ""),
+            Report::RuntimeHooks => (HOOKS, 0, ""),
+            Report::Failed(f) if f.whole => (FAILED_WHOLE, f.errno, f.text.as_str()),
+            Report::Failed(f) => (FAILED, f.errno, f.text.as_str()),
+        };
+        let detail = &detail.as_bytes()[..detail.floor_char_boundary(MAX_DETAIL)];
+        let mut message = [0u8; 8 + MAX_DETAIL];
+        message[..4].copy_from_slice(&kind.to_ne_bytes());
+        message[4..8].copy_from_slice(&errno.to_ne_bytes());
+        message[8..8 + detail.len()].copy_from_slice(detail);
+        kernel::unix_socket::send(socket, &message[..8 + detail.len()], &[])
+    }
+
+    /// Waits for one; `None` at the end of the stream, when the program runs or the child died.
+    ///
+    /// # Errors
+    /// `EPROTO` for a message that is none, else what recvmsg(2) says.
+    pub fn receive(socket: impl AsFd) -> Result<Option<Report>> {
+        let mut message = [0u8; 8 + MAX_DETAIL];
+        let (len, _) = match kernel::unix_socket::receive(socket, &mut message) {
+            Err(Errno::CONNRESET) => return Ok(None),
+            other => other?,
+        };
+        let (kind, errno) = match message[..len] {
+            [] => return Ok(None),
+            [a, b, c, d, e, f, g, h, ..] => {
+                (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))
+            }
+            _ => return Err(Errno::PROTO),
+        };
+        Ok(Some(match kind {
+            READY => Report::Ready,
+            HOOKS => Report::RuntimeHooks,
+            FAILED | FAILED_WHOLE => {
+                let text = String::from_utf8_lossy(&message[8..len]).into_owned();
+                Report::Failed(StepFailed { errno, text, whole: kind == FAILED_WHOLE })
+            }
+            _ => return Err(Errno::PROTO),
+        }))
+    }
+}
+
+/// Lets the child go on.
+///
+/// # Errors
+/// `EPIPE` if the child is gone.
+pub fn send_go(socket: impl AsFd, pid: i32) -> Result<()> {
+    kernel::unix_socket::send(socket, &pid.to_ne_bytes(), &[])
+}
+
+/// Waits to be let go on: the caller's pid as the runtime sees it.
+///
+/// # Errors
+/// `EPIPE` if the runtime is gone.
+pub fn await_go(socket: impl AsFd) -> Result<i32> {
+    let mut message = [0u8; 4];
+    match kernel::unix_socket::receive(socket, &mut message)? {
+        (4, _) => Ok(i32::from_ne_bytes(message)),
+        _ => Err(Errno::PIPE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_arrive_as_sent() {
+        let (a, b) = kernel::unix_socket::message_pair().unwrap();
+        let failed = StepFailed { errno: 13, text: "why".into(), whole: true };
+        for report in [Report::Ready, Report::RuntimeHooks, Report::Failed(failed)] {
+            report.send(&a).unwrap();
+            assert_eq!(Report::receive(&b).unwrap(), Some(report));
+        }
+        send_go(&b, 42).unwrap();
+        assert_eq!(await_go(&a).unwrap(), 42);
+        drop(a);
+        assert_eq!(Report::receive(&b).unwrap(), None);
+    }
+
+    #[test]
+    fn a_runtime_that_is_gone_is_noticed() {
+        let (a, b) = kernel::unix_socket::message_pair().unwrap();
+        drop(b);
+        assert_eq!(await_go(&a), Err(Errno::PIPE));
+    }
+}

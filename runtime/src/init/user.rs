@@ -1,0 +1,103 @@
+//! Identity: ids, capabilities, keyring, stdio.
+
+use super::StepResult;
+use crate::spec::{NumberSet, Scheduler};
+use kernel::schedule::SchedulingAttributes;
+use kernel::{Errno, file, identity, process, rootdir};
+use std::ffi::CString;
+
+/// Capability numbers end before this.
+const CAPABILITY_BITS: u32 = 64;
+/// Everything for the possessor but changing it, view and read and search for the user:
+/// what runc leaves (keyctl_setperm(3)).
+const KEYRING_PERMISSIONS: u32 = 0x3f0b_0000;
+
+pub(super) fn join_keyring(name: &str) -> StepResult {
+    let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+    let serial = match process::join_session_keyring(&name) {
+        // Kernels without keys, and policies that pretend so, lose nothing by it.
+        Err(Errno::NOSYS) => return Ok(()),
+        other => other?,
+    };
+    Ok(process::set_keyring_permissions(serial, KEYRING_PERMISSIONS)?)
+}
+
+pub(super) fn scheduling(scheduler: &Scheduler) -> SchedulingAttributes {
+    let Scheduler { policy, flags, nice, priority, runtime, deadline, period } = *scheduler;
+    SchedulingAttributes { policy, flags, nice, priority, runtime, deadline, period }
+}
+
+pub(super) fn node_mask(nodes: &NumberSet) -> Vec<u64> {
+    let mut mask = Vec::new();
+    for node in nodes.0.iter().cloned().flatten() {
+        let (word, bit) = ((node / 64) as usize, node % 64);
+        if mask.len() <= word {
+            mask.resize(word + 1, 0);
+        }
+        mask[word] |= 1 << bit;
+    }
+    mask
+}
+
+/// Gives the streams the user opens by name (`/dev/stdout`) to that user.
+pub(super) fn own_stdio(uid: u32) -> StepResult {
+    for stream in 0..3 {
+        let Ok(stream) = process::inherited_fd(stream) else { continue };
+        let kind = file::kind(stream)?;
+        if kind.is_char_device(1, 3) || kind.uid == uid {
+            continue;
+        }
+        match rootdir::set_owner_of_user(stream, uid) {
+            // On a read-only file system, of another user, or with an id the file system
+            // can't store: it stays as it is.
+            Ok(()) | Err(Errno::ROFS | Errno::PERM | Errno::INVAL | Errno::OVERFLOW) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn limit_bounding(keep: u64) -> StepResult {
+    for number in 0..CAPABILITY_BITS {
+        if keep & (1 << number) != 0 {
+            continue;
+        }
+        match identity::drop_bounding(number) {
+            Ok(()) => {}
+            // Past the last one this kernel knows.
+            Err(Errno::INVAL) => break,
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
+    identity::set_keep_capabilities(true)?;
+    if let Some(groups) = groups {
+        identity::set_groups(groups)?;
+    }
+    identity::set_gid(gid)?;
+    identity::set_uid(uid)?;
+    identity::set_keep_capabilities(false)?;
+    Ok(())
+}
+
+pub(super) fn raise_permitted() -> StepResult {
+    let mut sets = identity::capabilities()?;
+    sets.effective = sets.permitted;
+    Ok(identity::set_capabilities(sets)?)
+}
+
+pub(super) fn set_capabilities(sets: identity::Capabilities, ambient: u64) -> StepResult {
+    identity::set_capabilities(sets)?;
+    match identity::clear_ambient() {
+        Ok(()) => {}
+        Err(Errno::INVAL) if ambient == 0 => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    }
+    for number in (0..CAPABILITY_BITS).filter(|n| ambient & (1 << n) != 0) {
+        identity::raise_ambient(number)?;
+    }
+    Ok(())
+}
