@@ -1,0 +1,53 @@
+//! A bundle: `config.json` read once, parsed, and kept as it was.
+
+use super::{Context, LifecycleError};
+use crate::journal::Journal;
+use crate::spec::{ContainerSpec, limits};
+use kernel::{Errno, file};
+use std::path::{Path, PathBuf};
+
+/// What a bundle holds.
+pub(super) struct Bundle {
+    /// Absolute.
+    pub(super) path: PathBuf,
+    /// Byte for byte.
+    pub(super) config: Vec<u8>,
+    pub(super) spec: ContainerSpec,
+}
+
+impl Bundle {
+    /// Reads the config of the bundle at `path` and makes that the working directory, as hooks
+    /// expect.
+    pub(super) fn open(path: &Path, context: Context<'_>) -> Result<Bundle, LifecycleError> {
+        let failed = |errno: Errno| LifecycleError::ReadConfig {
+            path: path.join("config.json"),
+            source: errno.into(),
+        };
+        file::change_dir(path).map_err(failed)?;
+        let config = match file::read_limited(file::CWD, c"config.json", limits::MAX_CONFIG_BYTES) {
+            Err(Errno::FBIG) => {
+                let path = path.join("config.json");
+                return Err(LifecycleError::ConfigTooLarge {
+                    path,
+                    limit: limits::MAX_CONFIG_BYTES,
+                });
+            }
+            other => other.map_err(failed)?,
+        };
+        let spec = parse(&config, path, context.journal)?;
+        Ok(Bundle { path: path.to_owned(), config, spec })
+    }
+}
+
+/// Parses a config and passes its warnings on.
+pub(super) fn parse(
+    config: &[u8],
+    bundle: &Path,
+    journal: &dyn Journal,
+) -> Result<ContainerSpec, LifecycleError> {
+    let parsed = ContainerSpec::from_json(config, bundle)?;
+    for warning in &parsed.warnings {
+        journal.warn(format_args!("{warning}"));
+    }
+    Ok(parsed.spec)
+}

@@ -1,0 +1,507 @@
+//! Creation: from a bundle to a process that waits to be started, or runs.
+//!
+//! What was done is undone newest first when something fails; what a killed creation leaves
+//! behind, `delete --force` finds by the state directory, which is made first.
+
+use super::bundle::Bundle;
+use super::child::Child;
+use super::error::kernel_error;
+use super::{Context, LifecycleError, entry, facts, idmap};
+use crate::cgroup::{
+    Cgroup, CgroupLayout, CgroupPlan, CgroupRecord, CgroupRequest, ClonedInto, Driver,
+};
+use crate::hooks::{self, StateDocument};
+use crate::init::ChildInput;
+use crate::init::report::Report;
+use crate::plan::{Plan, PlanOptions, StartMode, plan_container};
+use crate::request::{CgroupDriver, CreateRequest, Rootless, Settings};
+use crate::seccomp::{self, Program as Filter};
+use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
+use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir};
+use kernel::process::CloneFlags;
+use kernel::{Errno, file, namespace, process, unix_socket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Where the terminal's master end goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsoleEnd {
+    /// To the request's console socket.
+    Socket,
+    /// To the caller: in [`Launched::console`].
+    Caller,
+}
+
+/// A container that waits or runs.
+#[derive(Debug)]
+pub struct Launched {
+    /// Its init process.
+    pub init: InitProcess,
+    /// The same.
+    pub pidfd: OwnedFd,
+    /// The terminal's master end, with [`ConsoleEnd::Caller`].
+    pub console: Option<OwnedFd>,
+}
+
+/// Creates the container of `request`; with [`StartMode::AtOnce`] its program runs on return.
+///
+/// # Errors
+/// By what failed; nothing of the container is left then.
+pub fn launch(
+    context: Context<'_>,
+    request: &CreateRequest,
+    start: StartMode,
+    console: ConsoleEnd,
+) -> Result<Launched, LifecycleError> {
+    let bundle = Bundle::open(&request.bundle, context)?;
+    check_console(&bundle.spec, request, console)?;
+    check_inherited(request)?;
+    let filter = compile_filter(&bundle.spec, context)?;
+    let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
+    let host = facts::probe(&bundle.spec, &cgroup_plan)?;
+    let options = plan_options(request, start);
+    let plan = plan_container(&bundle.spec, &host, &options)?;
+    for warning in &plan.warnings {
+        context.journal.warn(format_args!("{warning}"));
+    }
+    check_rootfs(&bundle.spec)?;
+    let record = record(&bundle, request, &cgroup_plan, host.uid != 0);
+
+    let state = StateDir::create(&context.settings.root, &request.id)?;
+    let attempt = Attempt {
+        request,
+        bundle: &bundle,
+        plan: &plan,
+        filter: filter.as_ref(),
+        state: &state,
+        document: document(&record),
+        privileged: host.uid == 0,
+        start,
+        console,
+    };
+    let launched = state
+        .write(&record, &bundle.config)
+        .map_err(LifecycleError::from)
+        .and_then(|()| attempt.with_cgroup(&cgroup_plan));
+    state.unlock();
+    launched.inspect_err(|_| {
+        // The error that led here is the one to report.
+        let _ = state.remove();
+    })
+}
+
+fn check_console(
+    spec: &ContainerSpec,
+    request: &CreateRequest,
+    console: ConsoleEnd,
+) -> Result<(), LifecycleError> {
+    let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
+    let socket = request.console_socket.is_some();
+    match (terminal, console, socket) {
+        (true, ConsoleEnd::Socket, false) => Err(LifecycleError::NoConsoleSocket),
+        (false, _, true) | (true, ConsoleEnd::Caller, true) => {
+            Err(LifecycleError::UselessConsoleSocket)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_inherited(request: &CreateRequest) -> Result<(), LifecycleError> {
+    for number in 3..request.inherited.end() {
+        i32::try_from(number)
+            .map_err(|_| Errno::BADF)
+            .and_then(process::inherited_fd)
+            .map_err(|_| LifecycleError::InheritedDescriptor { number })?;
+    }
+    Ok(())
+}
+
+fn compile_filter(
+    spec: &ContainerSpec,
+    context: Context<'_>,
+) -> Result<Option<Filter>, LifecycleError> {
+    let Some(profile) = &spec.seccomp else { return Ok(None) };
+    let filter = seccomp::compile(profile, NATIVE)?;
+    for name in &filter.skipped_names {
+        context.journal.debug(format_args!("seccomp: system call `{name}` is not known"));
+    }
+    Ok(Some(filter))
+}
+
+/// The architecture of this build.
+#[cfg(target_arch = "x86_64")]
+pub(super) const NATIVE: SeccompArch = SeccompArch::X86_64;
+/// The architecture of this build.
+#[cfg(target_arch = "aarch64")]
+pub(super) const NATIVE: SeccompArch = SeccompArch::Aarch64;
+/// The architecture of this build.
+#[cfg(target_arch = "riscv64")]
+pub(super) const NATIVE: SeccompArch = SeccompArch::Riscv64;
+
+fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
+    let path = &spec.root.path;
+    let failed = |errno: Errno| LifecycleError::Rootfs { path: path.clone(), source: errno.into() };
+    file::open_dir_place(file::CWD, path.as_path()).map_err(failed).map(drop)
+}
+
+/// What the command line says about cgroups, in the cgroup planner's words.
+pub(super) fn plan_cgroup(
+    settings: &Settings,
+    request: &CreateRequest,
+    spec: &ContainerSpec,
+) -> Result<CgroupPlan, LifecycleError> {
+    let layout = CgroupLayout::probe()?;
+    Ok(CgroupPlan::new(
+        &CgroupRequest {
+            id: request.id.as_str(),
+            driver: match settings.cgroup_driver {
+                CgroupDriver::Cgroupfs => Driver::Cgroupfs,
+                CgroupDriver::Systemd => Driver::Systemd,
+            },
+            cgroups_path: spec.cgroups_path.as_deref(),
+            resources: &spec.resources,
+            device_nodes: &spec.devices,
+            extensions: &spec.extensions,
+            rootless: is_rootless(settings),
+            delegate_to: cgroup_owner(spec),
+        },
+        &layout,
+    )?)
+}
+
+pub(super) fn is_rootless(settings: &Settings) -> bool {
+    match settings.rootless {
+        Rootless::Yes => true,
+        Rootless::No => false,
+        Rootless::Auto => {
+            kernel::identity::effective_uid() != 0 || kernel::namespace::in_user_namespace()
+        }
+    }
+}
+
+/// The host's user who owns the cgroup (config-linux.md#cgroup-ownership): the container's own
+/// where it has a cgroup namespace and a writable mount of it.
+fn cgroup_owner(spec: &ContainerSpec) -> Option<HostUid> {
+    let writable = spec.mounts.iter().any(|mount| {
+        matches!(mount.kind, MountKind::Cgroup { .. })
+            && mount.destination.as_str() == "/sys/fs/cgroup"
+            && mount.attributes.set & 1 == 0
+    });
+    let user = spec.process.as_ref()?.user.uid.0;
+    if !writable || !spec.namespaces.cgroup.is_new() {
+        return None;
+    }
+    let host = if spec.uid_map.is_empty() { Some(user) } else { spec.uid_map.to_host(user) };
+    host.map(HostUid)
+}
+
+pub(super) fn plan_options(request: &CreateRequest, start: StartMode) -> PlanOptions {
+    let mut extra_env = Vec::new();
+    if request.inherited.listen > 0 {
+        extra_env.push(format!("LISTEN_FDS={}", request.inherited.listen));
+        extra_env.push("LISTEN_PID=1".to_owned());
+    }
+    PlanOptions {
+        id: request.id.to_string(),
+        start,
+        no_pivot: request.no_pivot,
+        no_new_keyring: request.no_new_keyring,
+        first_closed: request.inherited.end(),
+        extra_env,
+        notify_dir: None,
+    }
+}
+
+fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootless: bool) -> Record {
+    Record {
+        version: RECORD_VERSION,
+        oci_version: bundle.spec.oci_version.clone(),
+        id: request.id.to_string(),
+        bundle: bundle.path.clone(),
+        rootfs: bundle.spec.root.path.clone(),
+        created: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
+        annotations: bundle.spec.annotations.clone(),
+        cgroup: CgroupRecord::of(cgroup, &bundle.spec.resources),
+        resctrl: None,
+        rootless,
+        late_hooks: !bundle.spec.hooks.poststart.is_empty()
+            || !bundle.spec.hooks.poststop.is_empty(),
+    }
+}
+
+/// The state document of a container that is being made.
+pub(super) fn document(record: &Record) -> StateDocument {
+    StateDocument {
+        oci_version: record.oci_version.clone(),
+        id: record.id.clone(),
+        status: "creating",
+        pid: 0,
+        bundle: record.bundle.to_string_lossy().into_owned(),
+        annotations: record.annotations.clone(),
+    }
+}
+
+/// One creation under way.
+struct Attempt<'a> {
+    request: &'a CreateRequest,
+    bundle: &'a Bundle,
+    plan: &'a Plan,
+    filter: Option<&'a Filter>,
+    state: &'a StateDir,
+    document: StateDocument,
+    privileged: bool,
+    start: StartMode,
+    console: ConsoleEnd,
+}
+
+impl Attempt<'_> {
+    fn with_cgroup(&self, plan: &CgroupPlan) -> Result<Launched, LifecycleError> {
+        let mut cgroup = Cgroup::create(plan)?;
+        let launched = self.with_descriptors(&mut cgroup);
+        launched.inspect_err(|_| cgroup.undo())
+    }
+
+    fn with_descriptors(&self, cgroup: &mut Cgroup) -> Result<Launched, LifecycleError> {
+        if let Some(filter) = self.filter {
+            self.state.write_filter(&filter.to_bytes())?;
+        }
+        let mut slots: Vec<Option<OwnedFd>> = Vec::new();
+        slots.resize_with(self.plan.slots, || None);
+        self.open_namespaces(&mut slots)?;
+        self.prepare_mounts(&mut slots)?;
+        let console = self.open_console(&mut slots)?;
+        if let Some(slot) = self.plan.start_socket {
+            slots[slot.0] = Some(self.state.listen()?);
+        }
+        if let Some(slot) = self.plan.seccomp_socket {
+            let path = self.plan.seccomp.as_ref().and_then(|s| s.listener_path.as_deref());
+            let path = path.unwrap_or(Path::new(""));
+            slots[slot.0] = Some(connect("seccomp listener", path)?);
+        }
+        let child = self.clone_child(cgroup, slots)?;
+        let ready = self.accompany(&child, cgroup);
+        if let Err(error) = ready {
+            child.kill();
+            return Err(error);
+        }
+        let console = console.map(|socket| receive_console(&socket)).transpose()?;
+        let init = ready?;
+        Ok(Launched { init, pidfd: child.pidfd, console })
+    }
+
+    fn open_namespaces(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {
+        for wanted in &self.plan.namespace_files {
+            let path = || wanted.path.clone();
+            let opened = file::open_read(file::CWD, wanted.path.as_path()).map_err(|errno| {
+                LifecycleError::OpenNamespace { path: path(), source: errno.into() }
+            })?;
+            if namespace::kind(&opened) != Ok(wanted.kind) {
+                let kind = namespace_name(wanted.kind);
+                return Err(LifecycleError::WrongNamespace { path: path(), kind });
+            }
+            slots[wanted.slot.0] = Some(opened);
+        }
+        Ok(())
+    }
+
+    fn prepare_mounts(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {
+        use kernel::mount::{self, CloneTree, SetAttributes};
+        const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+        for wanted in &self.plan.prepared {
+            let path = || wanted.source.clone();
+            let how = CloneTree { recursive: wanted.recursive, nofollow: wanted.nofollow };
+            let tree = mount::clone_tree(file::CWD, wanted.source.as_path(), how)
+                .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
+            if let Some((recursive, users, groups)) = &wanted.idmap {
+                let namespace = idmap::mapping_namespace(users, groups)?;
+                let change = SetAttributes {
+                    set: MOUNT_ATTR_IDMAP,
+                    user_namespace: Some(&namespace),
+                    recursive: *recursive,
+                    ..SetAttributes::default()
+                };
+                mount::set_attributes(&tree, change).map_err(|errno| LifecycleError::MapMount {
+                    path: path(),
+                    source: errno.into(),
+                })?;
+            }
+            slots[wanted.slot.0] = Some(tree);
+        }
+        Ok(())
+    }
+
+    /// The socket that the child sends its terminal to; our end of it if it comes to us.
+    fn open_console(
+        &self,
+        slots: &mut [Option<OwnedFd>],
+    ) -> Result<Option<OwnedFd>, LifecycleError> {
+        let Some(slot) = self.plan.console_socket else { return Ok(None) };
+        match (self.console, &self.request.console_socket) {
+            (ConsoleEnd::Socket, Some(path)) => {
+                slots[slot.0] = Some(connect("console socket", path)?);
+                Ok(None)
+            }
+            _ => {
+                let (ours, theirs) = unix_socket::message_pair()
+                    .map_err(kernel_error("make a socket for the terminal"))?;
+                slots[slot.0] = Some(theirs);
+                Ok(Some(ours))
+            }
+        }
+    }
+
+    fn clone_child(
+        &self,
+        cgroup: &Cgroup,
+        slots: Vec<Option<OwnedFd>>,
+    ) -> Result<Child, LifecycleError> {
+        let (ours, theirs) =
+            unix_socket::message_pair().map_err(kernel_error("make a socket for the container"))?;
+        // Whoever can't trace the child can't touch its descriptors either. A runtime without
+        // privileges must first write its maps, which a hidden process forbids.
+        if self.privileged {
+            process::set_dumpable(false).map_err(kernel_error("hide the process"))?;
+        }
+        let target = cgroup.clone_target()?;
+        let born = entry::enter_for_children(self.plan, &slots)?;
+        let input = ChildInput {
+            steps: &self.plan.steps,
+            program: &self.plan.program,
+            seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
+            slots,
+            socket: theirs,
+            state: self.document.clone(),
+            seccomp_metadata: self.plan.seccomp.as_ref().and_then(|s| s.listener_metadata.clone()),
+        };
+        entry::clone_child(self.plan, target, input, ours, born)
+    }
+
+    /// Does the runtime's part until the container is ready, or runs.
+    fn accompany(&self, child: &Child, cgroup: &mut Cgroup) -> Result<InitProcess, LifecycleError> {
+        let init =
+            InitProcess::of(child.pid).map_err(kernel_error("read the process's start time"))?;
+        self.state.write_init(init)?;
+        let cloned = match cgroup.clone_target()? {
+            Some(_) => ClonedInto::Target,
+            None => ClonedInto::Own,
+        };
+        cgroup.attach(HostPid(child.pid), cloned)?;
+        cgroup.apply_limits()?;
+        self.configure_process(child)?;
+        if self.plan.runtime.child_waits {
+            child.go();
+        }
+        if self.plan.runtime.hooks {
+            self.await_report(child, &Report::RuntimeHooks)?;
+            self.run_hooks(child.pid)?;
+            child.go();
+        }
+        self.await_report(child, &Report::Ready)?;
+        if let Some(path) = &self.request.pid_file {
+            write_pid_file(path, child.pid)?;
+        }
+        if let Some(path) = &self.request.pidfd_socket {
+            send_pidfd(path, child)?;
+        }
+        if self.start == StartMode::AtOnce {
+            child.go();
+            // Nothing more comes from a program that runs.
+            if child.report()?.is_some() {
+                return Err(child.died());
+            }
+            self.poststart(child.pid)?;
+        }
+        Ok(init)
+    }
+
+    fn await_report(&self, child: &Child, wanted: &Report) -> Result<(), LifecycleError> {
+        match child.report()? {
+            Some(report) if report == *wanted => Ok(()),
+            _ => Err(child.died()),
+        }
+    }
+
+    fn configure_process(&self, child: &Child) -> Result<(), LifecycleError> {
+        let part = &self.plan.runtime;
+        if let Some((users, groups)) = &part.id_maps {
+            idmap::write(child.pid, users, groups, self.privileged)?;
+        }
+        if let Some(score) = part.oom_score_adj {
+            idmap::write_file(child.pid, "oom_score_adj", &score.to_string())?;
+        }
+        for limit in &part.rlimits {
+            kernel::schedule::set_rlimit(child.pid, limit.resource, limit.soft, limit.hard)
+                .map_err(|errno| LifecycleError::Step {
+                    step: crate::plan::Step::SetRlimit(*limit).to_string(),
+                    source: errno.into(),
+                })?;
+        }
+        for device in &part.net_devices {
+            super::netdev::move_device(device, child.pid)?;
+        }
+        Ok(())
+    }
+
+    fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
+        let mut state = self.document.clone();
+        state.pid = pid;
+        let hooks = &self.bundle.spec.hooks;
+        hooks::run_all("prestart", &hooks.prestart, &state, &[])?;
+        hooks::run_all("createRuntime", &hooks.create_runtime, &state, &[])?;
+        Ok(())
+    }
+
+    fn poststart(&self, pid: i32) -> Result<(), LifecycleError> {
+        let mut state = self.document.clone();
+        (state.pid, state.status) = (pid, "running");
+        Ok(hooks::run_all("poststart", &self.bundle.spec.hooks.poststart, &state, &[])?)
+    }
+}
+
+/// Connects to a socket that a caller named.
+pub(super) fn connect(what: &'static str, path: &Path) -> Result<OwnedFd, LifecycleError> {
+    unix_socket::connect(path).map_err(|errno| LifecycleError::Connect {
+        what,
+        path: path.to_owned(),
+        source: errno.into(),
+    })
+}
+
+/// Takes the terminal's master end that the child has sent.
+pub(super) fn receive_console(socket: &OwnedFd) -> Result<OwnedFd, LifecycleError> {
+    let mut name = [0u8; 64];
+    let (_, mut fds) =
+        unix_socket::receive(socket, &mut name).map_err(kernel_error("receive the terminal"))?;
+    fds.pop().ok_or_else(|| kernel_error("receive the terminal")(Errno::PROTO))
+}
+
+/// Writes a process id for others to read: all of it or nothing.
+pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<(), LifecycleError> {
+    let failed =
+        |errno: Errno| LifecycleError::PidFile { path: path.to_owned(), source: errno.into() };
+    let name = path.file_name().and_then(|n| n.to_str()).ok_or(Errno::INVAL).map_err(failed)?;
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = file::open_dir(file::CWD, parent).map_err(failed)?;
+    file::replace(dir.as_fd(), name, 0o644, pid.to_string().as_bytes()).map_err(failed)
+}
+
+/// Sends a process's descriptor to whoever listens there.
+pub(super) fn send_pidfd(path: &Path, child: &Child) -> Result<(), LifecycleError> {
+    let socket = connect("pidfd socket", path)?;
+    unix_socket::send(&socket, b"pidfd", &[child.pidfd.as_fd()])
+        .map_err(kernel_error("send the pidfd"))
+}
+
+fn namespace_name(kind: CloneFlags) -> &'static str {
+    match kind {
+        CloneFlags::NEWUSER => "user",
+        CloneFlags::NEWPID => "pid",
+        CloneFlags::NEWTIME => "time",
+        CloneFlags::NEWNET => "network",
+        CloneFlags::NEWIPC => "ipc",
+        CloneFlags::NEWUTS => "uts",
+        CloneFlags::NEWCGROUP => "cgroup",
+        _ => "mount",
+    }
+}

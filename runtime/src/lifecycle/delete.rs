@@ -1,0 +1,127 @@
+//! `delete`: everything of a container is taken away.
+
+use super::bundle::parse;
+use super::create::document;
+use super::error::kernel_error;
+use super::query::status;
+use super::{Context, LifecycleError};
+use crate::cgroup::Cgroup;
+use crate::hooks;
+use crate::request::DeleteRequest;
+use crate::state::{InitProcess, Record, StateDir, StateError, Status};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// How long a killed init process may take to end: a stuck one is not ours to wait for.
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What came of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeleteOutcome {
+    /// It is gone now.
+    Deleted,
+    /// There was none, which `--force` is content with.
+    Absent,
+}
+
+/// Removes a container: its processes where that is asked for, its cgroup, its state; runs its
+/// poststop hooks.
+///
+/// # Errors
+/// [`LifecycleError::NotStopped`] for a running one without `force`.
+pub fn delete(
+    context: Context<'_>,
+    request: &DeleteRequest,
+) -> Result<DeleteOutcome, LifecycleError> {
+    let state = match StateDir::open(&context.settings.root, &request.id) {
+        Err(StateError::NotFound { .. }) if request.force => return Ok(DeleteOutcome::Absent),
+        other => other?,
+    };
+    let record = match state.record() {
+        Ok(record) => record,
+        // Of a creation that was killed before it made anything else, or that nobody can read.
+        Err(error) if request.force => {
+            context.journal.debug(format_args!("{error}"));
+            state.remove()?;
+            return Ok(DeleteOutcome::Deleted);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if request.force {
+        // A creation under way holds the lock: it ends with its process.
+        stop(context, &record, state.init()?);
+    }
+    state.lock()?;
+    let init = state.init()?;
+    match status(&state, &record)? {
+        Status::Stopped | Status::Creating => {}
+        Status::Created => stop(context, &record, init),
+        status if request.force => {
+            return Err(LifecycleError::NotStopped { id: record.id, status });
+        }
+        status => return Err(LifecycleError::NotStopped { id: record.id, status }),
+    }
+    take_away(context, &state, &record)?;
+    Ok(DeleteOutcome::Deleted)
+}
+
+/// Removes what is left of a stopped container.
+fn take_away(
+    context: Context<'_>,
+    state: &StateDir,
+    record: &Record,
+) -> Result<(), LifecycleError> {
+    let hooks = record.late_hooks.then(|| state.config()).transpose()?;
+    let mut cgroup = Cgroup::open(&record.cgroup);
+    // Processes of a container that shares its pid namespace outlive its init.
+    if let Err(error) = cgroup.kill_all() {
+        context.journal.warn(format_args!("{error}"));
+    }
+    cgroup.remove()?;
+    state.remove()?;
+    if let Some(config) = hooks {
+        poststop(context, record, &config);
+    }
+    Ok(())
+}
+
+/// A failed poststop hook is a warning (runtime.md#lifecycle, step 13).
+fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
+    let Ok(spec) = parse(config, &record.bundle, &()) else { return };
+    let mut document = document(record);
+    document.status = "stopped";
+    // The bundle may be gone by now; hooks then run where the command does.
+    let _ = kernel::file::change_dir(record.bundle.as_path());
+    for hook in &spec.hooks.poststop {
+        let one = std::slice::from_ref(hook);
+        if let Err(error) = hooks::run_all("poststop", one, &document, &[]) {
+            context.journal.warn(format_args!("{error}"));
+        }
+    }
+}
+
+/// Kills all processes of a container and waits for its init process.
+pub(super) fn stop(context: Context<'_>, record: &Record, init: Option<InitProcess>) {
+    let warn = |error: LifecycleError| context.journal.warn(format_args!("{error}"));
+    let pidfd = match init.map(InitProcess::open).transpose() {
+        Ok(pidfd) => pidfd.flatten(),
+        Err(errno) => {
+            warn(kernel_error("open the init process")(errno));
+            None
+        }
+    };
+    if let Some(pidfd) = &pidfd {
+        // It may end by itself just now.
+        let _ = kernel::process::pidfd_send_signal(pidfd.as_fd(), 9);
+    }
+    if let Err(error) = Cgroup::open(&record.cgroup).kill_all() {
+        warn(error.into());
+    }
+    if let Some(pidfd) = pidfd {
+        match kernel::poll::is_readable(&pidfd, Some(KILL_TIMEOUT)) {
+            Ok(true) => {}
+            Ok(false) => warn(LifecycleError::StillRunning),
+            Err(errno) => warn(kernel_error("wait for the init process")(errno)),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a command failed.
+
+use crate::cgroup::CgroupError;
+use crate::hooks::HookError;
+use crate::plan::PlanError;
+use crate::seccomp::SeccompError;
+use crate::spec::SpecError;
+use crate::state::{StateError, Status};
+use std::io;
+use std::path::PathBuf;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's message says it")]
+pub enum LifecycleError {
+    #[error("cannot read `{}`", path.display())]
+    ReadConfig { path: PathBuf, source: io::Error },
+    #[error("`{}` is larger than {limit} bytes", path.display())]
+    ConfigTooLarge { path: PathBuf, limit: usize },
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    #[error("cannot compile `linux.seccomp`")]
+    Seccomp(#[from] SeccompError),
+    #[error("rootfs `{}` cannot be used", path.display())]
+    Rootfs { path: PathBuf, source: io::Error },
+    #[error("cannot allocate tty if runt will detach without setting console socket")]
+    NoConsoleSocket,
+    #[error("cannot use console socket if runt will not detach or allocate tty")]
+    UselessConsoleSocket,
+    #[error("cannot connect to the {what} `{}`", path.display())]
+    Connect { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("descriptor {number} is to be inherited, but it is not open")]
+    InheritedDescriptor { number: u32 },
+    #[error("cannot open namespace `{}`", path.display())]
+    OpenNamespace { path: PathBuf, source: io::Error },
+    #[error("`{}` is not a {kind} namespace", path.display())]
+    WrongNamespace { path: PathBuf, kind: &'static str },
+    #[error("cannot clone the mount at `{}`", path.display())]
+    PrepareMount { path: PathBuf, source: io::Error },
+    #[error("cannot map ids for the mount of `{}`", path.display())]
+    MapMount { path: PathBuf, source: io::Error },
+    #[error("cannot {what}")]
+    Kernel { what: &'static str, source: io::Error },
+    #[error("cannot start the container's process with namespaces {namespaces}")]
+    Clone { namespaces: String, source: io::Error },
+    #[error("cannot write `{file}` of the container's process: `{value}`")]
+    ProcessFile { file: &'static str, value: String, source: io::Error },
+    #[error("`{program}` failed: {output}")]
+    IdMapProgram { program: &'static str, output: String },
+    #[error("cannot {step}")]
+    Step { step: String, source: io::Error },
+    #[error("{detail}")]
+    StepDetail { detail: String },
+    #[error("the container's process ended before it was ready ({how})")]
+    Died { how: String },
+    #[error("cannot write the pid file `{}`", path.display())]
+    PidFile { path: PathBuf, source: io::Error },
+    #[error("cannot {verb} a container in the {} state", status.name())]
+    WrongStatus { verb: &'static str, status: Status },
+    #[error("container not running")]
+    NotRunning,
+    #[error("cannot delete container {id} that is not stopped: {}", status.name())]
+    NotStopped { id: String, status: Status },
+    #[error("container init still running")]
+    StillRunning,
+    #[error("cannot send signal {signal}")]
+    Signal { signal: i32, source: io::Error },
+    #[error("`{property}` can't be honoured: {reason}")]
+    Unsupported { property: &'static str, reason: String },
+}
+
+impl LifecycleError {
+    /// True if the container does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, LifecycleError::State(StateError::NotFound { .. }))
+    }
+}
+
+/// Attaches what was being done to an errno.
+pub(super) fn kernel_error(what: &'static str) -> impl FnOnce(kernel::Errno) -> LifecycleError {
+    move |errno| LifecycleError::Kernel { what, source: errno.into() }
+}

@@ -1,0 +1,66 @@
+//! Probes what a plan wants to know of the host.
+
+use super::LifecycleError;
+use super::error::kernel_error;
+use crate::cgroup::{CgroupPlan, Hierarchy};
+use crate::plan::{CgroupMount, HostFacts};
+use crate::spec::ContainerSpec;
+use kernel::{file, identity};
+
+/// Probes the host, as far as `spec` makes it matter.
+pub(super) fn probe(
+    spec: &ContainerSpec,
+    cgroup: &CgroupPlan,
+) -> Result<HostFacts, LifecycleError> {
+    let capabilities = identity::capabilities().map_err(kernel_error("read own capabilities"))?;
+    let process = spec.process.as_ref();
+    let labelled = spec.mount_label.is_some() || process.is_some_and(|p| p.selinux_label.is_some());
+    let profiled = process.is_some_and(|p| p.apparmor_profile.is_some());
+    let legacy = cgroup.places.iter().any(|p| matches!(p.hierarchy, Hierarchy::Legacy(_)));
+    Ok(HostFacts {
+        uid: identity::effective_uid(),
+        gid: identity::effective_gid(),
+        permitted: capabilities.permitted,
+        in_user_namespace: kernel::namespace::in_user_namespace(),
+        cgroup_mount: cgroup_mount(cgroup),
+        cgroup_attach: legacy || cgroup.unit.is_some(),
+        selinux: labelled && file::exists(file::CWD, "/sys/fs/selinux/enforce"),
+        apparmor: profiled && apparmor_enabled(),
+    })
+}
+
+fn apparmor_enabled() -> bool {
+    let mut buffer = [0u8; 8];
+    let path = c"/sys/module/apparmor/parameters/enabled";
+    file::read_into(file::CWD, path, &mut buffer).is_ok_and(|text| text.starts_with(b"Y"))
+}
+
+fn cgroup_mount(plan: &CgroupPlan) -> CgroupMount {
+    let mut hierarchies = Vec::new();
+    let mut links = Vec::new();
+    let mut unified = None;
+    for place in &plan.places {
+        match &place.hierarchy {
+            Hierarchy::Unified => unified = Some(place),
+            Hierarchy::Legacy(controllers) => {
+                let Some(name) = place.mount.file_name().and_then(|n| n.to_str()) else { continue };
+                hierarchies.push((name.to_owned(), place.dir()));
+                if controllers.len() > 1 {
+                    links.extend(controllers.iter().map(|c| (c.clone(), name.to_owned())));
+                }
+            }
+        }
+    }
+    match (unified, hierarchies.is_empty()) {
+        (None, true) => CgroupMount::Absent,
+        (Some(place), true) => {
+            CgroupMount::Unified { own: place.dir(), hierarchy: place.mount.clone() }
+        }
+        (unified, false) => {
+            if let Some(place) = unified {
+                hierarchies.push(("unified".to_owned(), place.dir()));
+            }
+            CgroupMount::PerController { hierarchies, links }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Id maps: written for the container's process, and as user namespaces for id-mapped mounts.
+
+use super::LifecycleError;
+use crate::spec::IdMap;
+use kernel::process::{CloneFlags, Cloned, clone3};
+use kernel::{Errno, file};
+use std::fmt::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Command;
+
+/// The text of a map file.
+pub(super) fn text(map: &IdMap) -> String {
+    let mut text = String::new();
+    for range in &map.0 {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{} {} {}", range.container, range.host, range.len);
+    }
+    text
+}
+
+/// Writes the maps of process `pid`, which waits in a new user namespace.
+pub(super) fn write(
+    pid: i32,
+    users: &IdMap,
+    groups: &IdMap,
+    privileged: bool,
+) -> Result<(), LifecycleError> {
+    if privileged {
+        write_file(pid, "gid_map", &text(groups))?;
+        return write_file(pid, "uid_map", &text(users));
+    }
+    let own_user = is_single(users, kernel::identity::effective_uid());
+    let own_group = is_single(groups, kernel::identity::effective_gid());
+    if own_group {
+        write_file(pid, "setgroups", "deny")?;
+        write_file(pid, "gid_map", &text(groups))?;
+    } else {
+        map_by_program("newgidmap", pid, groups)?;
+    }
+    if own_user {
+        write_file(pid, "uid_map", &text(users))
+    } else {
+        map_by_program("newuidmap", pid, users)
+    }
+}
+
+/// The one mapping that the kernel allows without privileges.
+fn is_single(map: &IdMap, own: u32) -> bool {
+    matches!(map.0.as_slice(), [range] if range.len == 1 && range.host == own)
+}
+
+pub(super) fn write_file(pid: i32, name: &'static str, value: &str) -> Result<(), LifecycleError> {
+    file::write_existing(file::CWD, format!("/proc/{pid}/{name}"), value.as_bytes()).map_err(
+        |errno| LifecycleError::ProcessFile {
+            file: name,
+            value: value.trim_end().to_owned(),
+            source: errno.into(),
+        },
+    )
+}
+
+fn map_by_program(program: &'static str, pid: i32, map: &IdMap) -> Result<(), LifecycleError> {
+    let mut command = Command::new(program);
+    command.arg(pid.to_string());
+    for range in &map.0 {
+        command.args([range.container, range.host, range.len].map(|n| n.to_string()));
+    }
+    let failed = |output: String| LifecycleError::IdMapProgram { program, output };
+    let output = command.output().map_err(|e| failed(e.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// Makes a user namespace that exists only to carry a mapping for mount_setattr(2).
+pub(super) fn mapping_namespace(users: &IdMap, groups: &IdMap) -> Result<OwnedFd, LifecycleError> {
+    let failed = |errno: Errno| LifecycleError::Kernel {
+        what: "make a user namespace for an id-mapped mount",
+        source: errno.into(),
+    };
+    let (here, there) = kernel::unix_socket::message_pair().map_err(failed)?;
+    match clone3(CloneFlags::NEWUSER, None).map_err(failed)? {
+        Cloned::Child => {
+            drop(here);
+            // Nothing comes: the end of the stream lets it go.
+            let _ = kernel::unix_socket::receive(&there, &mut [0u8; 1]);
+            kernel::process::exit_now(0)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop(there);
+            let namespace = write_file(pid, "gid_map", &text(groups))
+                .and_then(|()| write_file(pid, "uid_map", &text(users)))
+                .and_then(|()| {
+                    file::open_read(file::CWD, format!("/proc/{pid}/ns/user")).map_err(failed)
+                });
+            drop(here);
+            kernel::process::wait_pidfd(pidfd.as_fd()).map_err(failed)?;
+            namespace
+        }
+    }
+}

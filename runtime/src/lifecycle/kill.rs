@@ -1,0 +1,59 @@
+//! `kill`, `pause` and `resume`.
+
+use super::error::kernel_error;
+use super::query::status;
+use super::{Context, LifecycleError};
+use crate::cgroup::Cgroup;
+use crate::container_id::ContainerId;
+use crate::request::KillRequest;
+use crate::state::{StateDir, Status};
+use std::os::fd::AsFd;
+
+/// Sends a signal to a container's init process, or to all its processes.
+///
+/// # Errors
+/// [`LifecycleError::NotRunning`] if the init process has ended, unless all are meant.
+pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), LifecycleError> {
+    let state = StateDir::open(&context.settings.root, &request.id)?;
+    let signal = request.signal.0;
+    if request.all {
+        let record = state.record()?;
+        Cgroup::open(&record.cgroup).signal_all(signal)?;
+        return Ok(());
+    }
+    let Some(init) = state.init()? else { return Err(LifecycleError::NotRunning) };
+    let pidfd = init.open().map_err(kernel_error("open the init process"))?;
+    let Some(pidfd) = pidfd else { return Err(LifecycleError::NotRunning) };
+    kernel::process::pidfd_send_signal(pidfd.as_fd(), signal).map_err(|errno| match errno {
+        kernel::Errno::SRCH => LifecycleError::NotRunning,
+        errno => LifecycleError::Signal { signal, source: errno.into() },
+    })
+}
+
+/// Stops all processes of a container where they are.
+///
+/// # Errors
+/// [`LifecycleError::WrongStatus`] unless it is created or running.
+pub fn pause(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleError> {
+    let state = StateDir::open(&context.settings.root, id)?;
+    state.lock()?;
+    let record = state.record()?;
+    match status(&state, &record)? {
+        Status::Created | Status::Running => Ok(Cgroup::open(&record.cgroup).freeze()?),
+        status => Err(LifecycleError::WrongStatus { verb: "pause", status }),
+    }
+}
+
+/// Lets a paused container go on.
+///
+/// # Errors
+/// [`LifecycleError::WrongStatus`] unless it is paused.
+pub fn resume(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleError> {
+    let state = StateDir::open(&context.settings.root, id)?;
+    state.lock()?;
+    let record = state.record()?;
+    match status(&state, &record)? {
+        Status::Paused => Ok(Cgroup::open(&record.cgroup).thaw()?),
+        status => Err(LifecycleError::WrongStatus { verb: "resume", status }),
+    }
+}

@@ -1,0 +1,34 @@
+//! The commands' deeds: create, start, kill, delete, exec and the rest, each one function with a
+//! typed request and a typed result. Nothing here prints.
+
+mod bundle;
+mod child;
+mod create;
+mod delete;
+mod entry;
+mod error;
+mod facts;
+mod idmap;
+mod kill;
+mod netdev;
+mod query;
+mod start;
+
+pub use create::{ConsoleEnd, Launched, launch};
+pub use delete::{DeleteOutcome, delete};
+pub use error::LifecycleError;
+pub use kill::{kill, pause, resume};
+pub use query::{ContainerView, list, state, view};
+pub use start::start;
+
+use crate::journal::Journal;
+use crate::request::Settings;
+
+/// What every deed is given.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Where state is, and how cgroups are made.
+    pub settings: &'a Settings,
+    /// Where warnings go.
+    pub journal: &'a dyn Journal,
+}

@@ -1,0 +1,537 @@
+//! What is kept of a container between commands.
+//!
+//! ```text
+//! <root>/<id>/            0700; flock(2)ed by whoever changes the container's lifecycle
+//!   state.json            Record: written once, before the cgroup is made
+//!   config.json           the bundle's, byte for byte, as it was at create
+//!   init                  "<pid> <start time>\n": written once, after clone3
+//!   start.sock            the init process waits here; there until the container is started
+//!   seccomp.bpf           the compiled filter, for exec
+//! ```
+//! Nothing is ever rewritten: the status follows from which files are there and from whether the
+//! process of that pid and start time lives. Whatever step a killed command stopped at, `delete
+//! --force` finds its way from what is there.
+
+use crate::cgroup::CgroupRecord;
+use crate::container_id::ContainerId;
+use kernel::{Errno, file};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// The version of [`Record`] that this build writes and reads.
+pub const RECORD_VERSION: u32 = 1;
+/// Bytes of `state.json` read.
+pub const MAX_RECORD_BYTES: usize = 4 << 20;
+/// Bytes of the stored filter read.
+const MAX_FILTER_BYTES: usize = 1 << 20;
+
+const RECORD: &str = "state.json";
+const CONFIG: &str = "config.json";
+const INIT: &str = "init";
+const START_SOCKET: &str = "start.sock";
+const FILTER: &str = "seccomp.bpf";
+
+/// `state.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// [`RECORD_VERSION`].
+    pub version: u32,
+    /// Of the config.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// Absolute.
+    pub bundle: PathBuf,
+    /// Absolute.
+    pub rootfs: PathBuf,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// Of the config.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Where its cgroups are.
+    pub cgroup: CgroupRecord,
+    /// The resctrl group made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resctrl: Option<PathBuf>,
+    /// Whether a runtime without root privileges made it.
+    #[serde(default)]
+    pub rootless: bool,
+    /// Whether the config has poststart or poststop hooks.
+    #[serde(default)]
+    pub late_hooks: bool,
+}
+
+/// The init process: a pid is reused, a pid with its start time is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitProcess {
+    /// As the runtime sees it.
+    pub pid: i32,
+    /// Clock ticks since boot.
+    pub start_time: u64,
+}
+
+/// The four of runtime.md#state, and `paused`, which runc has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names of the specification")]
+pub enum Status {
+    Creating,
+    Created,
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl Status {
+    /// As in the state document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Created => "created",
+            Status::Running => "running",
+            Status::Paused => "paused",
+            Status::Stopped => "stopped",
+        }
+    }
+}
+
+/// Why a container's state can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// There is no such container.
+    #[error("container does not exist: `{id}`")]
+    NotFound {
+        /// As given.
+        id: String,
+    },
+    /// The id is taken.
+    #[error("container with given ID already exists: `{id}`")]
+    Exists {
+        /// As given.
+        id: String,
+    },
+    /// The root can't be made or opened.
+    #[error("cannot use the state directory `{}`", path.display())]
+    Root {
+        /// `--root`.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the container can't be written.
+    #[error("cannot write `{name}` of container `{id}`")]
+    Write {
+        /// The file.
+        name: &'static str,
+        /// The container.
+        id: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the container can't be read.
+    #[error("cannot read `{name}` of container `{id}`")]
+    Read {
+        /// The file.
+        name: &'static str,
+        /// The container.
+        id: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// `state.json` is not what this build writes.
+    #[error("`state.json` of container `{id}` is not valid")]
+    Invalid {
+        /// The container.
+        id: String,
+        /// Where and what.
+        source: serde_json::Error,
+    },
+    /// `state.json` is of another version.
+    #[error(
+        "`state.json` of container `{id}` has version {version}, this build knows {RECORD_VERSION}"
+    )]
+    Version {
+        /// The container.
+        id: String,
+        /// Found.
+        version: u32,
+    },
+    /// The directory can't be removed.
+    #[error("cannot remove the state of container `{id}`")]
+    Remove {
+        /// The container.
+        id: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A container's directory.
+#[derive(Debug)]
+pub struct StateDir {
+    root: OwnedFd,
+    dir: OwnedFd,
+    id: String,
+}
+
+impl StateDir {
+    /// Makes the directory of a new container, locked, and the root above it where missing.
+    ///
+    /// # Errors
+    /// [`StateError::Exists`] if the id is taken, [`StateError::Root`] otherwise.
+    pub fn create(root: &Path, id: &ContainerId) -> Result<StateDir, StateError> {
+        let failed = |errno: Errno| StateError::Root { path: root.into(), source: errno.into() };
+        let root_fd = match file::open_dir(file::CWD, root) {
+            Err(Errno::NOENT) => {
+                make_root(root).map_err(failed)?;
+                file::open_dir(file::CWD, root)
+            }
+            other => other,
+        }
+        .map_err(failed)?;
+        match file::mkdir(root_fd.as_fd(), id.as_str(), 0o700) {
+            Ok(()) => {}
+            Err(Errno::EXIST) => return Err(StateError::Exists { id: id.to_string() }),
+            Err(errno) => return Err(failed(errno)),
+        }
+        let dir = file::open_dir(root_fd.as_fd(), id.as_str()).map_err(failed)?;
+        file::lock(&dir).map_err(failed)?;
+        Ok(StateDir { root: root_fd, dir, id: id.to_string() })
+    }
+
+    /// Opens the directory of an existing container.
+    ///
+    /// # Errors
+    /// [`StateError::NotFound`] if there is none, [`StateError::Root`] otherwise.
+    pub fn open(root: &Path, id: &ContainerId) -> Result<StateDir, StateError> {
+        let not_found = || StateError::NotFound { id: id.to_string() };
+        let failed = |errno: Errno| match errno {
+            Errno::NOENT => not_found(),
+            errno => StateError::Root { path: root.into(), source: errno.into() },
+        };
+        let root = file::open_dir(file::CWD, root).map_err(failed)?;
+        let dir = file::open_dir(root.as_fd(), id.as_str()).map_err(failed)?;
+        Ok(StateDir { root, dir, id: id.to_string() })
+    }
+
+    /// The ids of all containers, sorted.
+    ///
+    /// # Errors
+    /// [`StateError::Root`]; a root that is not there holds none.
+    pub fn list(root: &Path) -> Result<Vec<ContainerId>, StateError> {
+        let failed = |errno: Errno| StateError::Root { path: root.into(), source: errno.into() };
+        let dir = match file::open_dir(file::CWD, root) {
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            other => other.map_err(failed)?,
+        };
+        let names = file::list(dir.as_fd()).map_err(failed)?;
+        let mut ids: Vec<_> =
+            names.iter().filter_map(|name| ContainerId::parse(name).ok()).collect();
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// The container's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// For sockets within.
+    #[must_use]
+    pub fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// The user id that owns it: who made the container.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn owner(&self) -> Result<u32, StateError> {
+        file::kind(&self.dir).map(|kind| kind.uid).map_err(|e| self.read_error(RECORD, e))
+    }
+
+    /// Waits until nobody else changes the container's lifecycle.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn lock(&self) -> Result<(), StateError> {
+        file::lock(&self.dir).map_err(|e| self.read_error("lock", e))
+    }
+
+    /// Whether somebody changes it just now.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        file::try_lock_shared(&self.dir) == Err(Errno::AGAIN)
+    }
+
+    /// Lets others change it: the lock outlives this value in the container's process.
+    pub fn unlock(&self) {
+        // Unlocking what is open can't fail, and a lock that stays dies with its holders.
+        let _ = file::unlock(&self.dir);
+    }
+
+    /// Writes the record and the config, once.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn write(&self, record: &Record, config: &[u8]) -> Result<(), StateError> {
+        let record = serde_json::to_vec(record).map_err(|e| self.write_error(RECORD, e.into()))?;
+        self.create_file(CONFIG, config)?;
+        self.create_file(RECORD, &record)
+    }
+
+    fn create_file(&self, name: &'static str, content: &[u8]) -> Result<(), StateError> {
+        file::create_new(self.dir.as_fd(), name, 0o600, content)
+            .map_err(|e| self.write_error(name, e.into()))
+    }
+
+    /// Reads the record.
+    ///
+    /// # Errors
+    /// [`StateError::NotFound`] if creation never came so far, else by what is wrong.
+    pub fn record(&self) -> Result<Record, StateError> {
+        let bytes = match file::read_limited(self.dir.as_fd(), RECORD, MAX_RECORD_BYTES) {
+            Err(Errno::NOENT) => return Err(StateError::NotFound { id: self.id.clone() }),
+            other => other.map_err(|e| self.read_error(RECORD, e))?,
+        };
+        let record: Record = serde_json::from_slice(&bytes)
+            .map_err(|source| StateError::Invalid { id: self.id.clone(), source })?;
+        if record.version != RECORD_VERSION {
+            return Err(StateError::Version { id: self.id.clone(), version: record.version });
+        }
+        Ok(record)
+    }
+
+    /// Reads the config as it was at create.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn config(&self) -> Result<Vec<u8>, StateError> {
+        file::read_limited(self.dir.as_fd(), CONFIG, crate::spec::limits::MAX_CONFIG_BYTES)
+            .map_err(|e| self.read_error(CONFIG, e))
+    }
+
+    /// Notes the init process.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn write_init(&self, init: InitProcess) -> Result<(), StateError> {
+        let text = format!("{} {}\n", init.pid, init.start_time);
+        self.create_file(INIT, text.as_bytes())
+    }
+
+    /// The init process; `None` if there never was one.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn init(&self) -> Result<Option<InitProcess>, StateError> {
+        let mut buffer = [0u8; 64];
+        match file::read_into(self.dir.as_fd(), INIT, &mut buffer) {
+            Ok(text) => Ok(parse_init(text)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.read_error(INIT, errno)),
+        }
+    }
+
+    /// Notes the compiled filter.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn write_filter(&self, program: &[u8]) -> Result<(), StateError> {
+        self.create_file(FILTER, program)
+    }
+
+    /// The compiled filter, if the container has one.
+    ///
+    /// # Errors
+    /// [`StateError::Read`].
+    pub fn filter(&self) -> Result<Option<Vec<u8>>, StateError> {
+        match file::read_limited(self.dir.as_fd(), FILTER, MAX_FILTER_BYTES) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.read_error(FILTER, errno)),
+        }
+    }
+
+    /// Makes the socket that the init process waits at.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn listen(&self) -> Result<OwnedFd, StateError> {
+        kernel::unix_socket::listen_in(self.dir.as_fd(), START_SOCKET)
+            .map_err(|e| self.write_error(START_SOCKET, e.into()))
+    }
+
+    /// Connects to the waiting init process.
+    ///
+    /// # Errors
+    /// The kernel's: `ECONNREFUSED` if it doesn't wait any more, `ENOENT` if it was started.
+    pub fn connect(&self) -> kernel::Result<OwnedFd> {
+        kernel::unix_socket::connect_in(self.dir.as_fd(), START_SOCKET)
+    }
+
+    /// Notes that the container has been started.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn mark_started(&self) -> Result<(), StateError> {
+        match file::unlink(self.dir.as_fd(), START_SOCKET) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.write_error(START_SOCKET, errno.into())),
+        }
+    }
+
+    /// Whether the container has been started.
+    #[must_use]
+    pub fn awaits_start(&self) -> bool {
+        file::exists(self.dir.as_fd(), START_SOCKET)
+    }
+
+    /// Removes the container's files and its directory; what is gone already is no error.
+    ///
+    /// # Errors
+    /// [`StateError::Remove`].
+    pub fn remove(&self) -> Result<(), StateError> {
+        let failed =
+            |errno: Errno| StateError::Remove { id: self.id.clone(), source: errno.into() };
+        for name in [START_SOCKET, INIT, FILTER, CONFIG, RECORD] {
+            gone(file::unlink(self.dir.as_fd(), name)).map_err(failed)?;
+        }
+        match gone(file::rmdir(self.root.as_fd(), self.id.as_str())) {
+            Err(Errno::NOTEMPTY) => {
+                // A temporary file of a command that was killed.
+                for name in file::list(self.dir.as_fd()).map_err(failed)? {
+                    gone(file::unlink(self.dir.as_fd(), name.as_str())).map_err(failed)?;
+                }
+                gone(file::rmdir(self.root.as_fd(), self.id.as_str())).map_err(failed)
+            }
+            other => other.map_err(failed),
+        }
+    }
+
+    fn read_error(&self, name: &'static str, errno: Errno) -> StateError {
+        StateError::Read { name, id: self.id.clone(), source: errno.into() }
+    }
+
+    fn write_error(&self, name: &'static str, source: io::Error) -> StateError {
+        StateError::Write { name, id: self.id.clone(), source }
+    }
+}
+
+fn gone(result: kernel::Result<()>) -> kernel::Result<()> {
+    match result {
+        Err(Errno::NOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn make_root(root: &Path) -> kernel::Result<()> {
+    let mut missing = vec![root];
+    while let Some(parent) = missing.last().and_then(|path| path.parent()) {
+        if parent.as_os_str().is_empty() || file::exists(file::CWD, parent) {
+            break;
+        }
+        missing.push(parent);
+    }
+    for path in missing.into_iter().rev() {
+        match file::mkdir(file::CWD, path, 0o700) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Parses the `init` file; `None` for one that a killed command left unfinished.
+#[must_use]
+pub fn parse_init(text: &[u8]) -> Option<InitProcess> {
+    let text = std::str::from_utf8(text).ok()?.strip_suffix('\n')?;
+    let (pid, start_time) = text.split_once(' ')?;
+    let pid = pid.parse().ok().filter(|pid| *pid > 0)?;
+    Some(InitProcess { pid, start_time: start_time.parse().ok()? })
+}
+
+impl InitProcess {
+    /// Looks up the start time of `pid`, a process that can't be reaped meanwhile.
+    ///
+    /// # Errors
+    /// What reading `/proc/PID/stat` says.
+    pub fn of(pid: i32) -> kernel::Result<InitProcess> {
+        kernel::process::start_time(pid).map(|start_time| InitProcess { pid, start_time })
+    }
+
+    /// A descriptor of the process; `None` if it has ended, whoever has its pid now.
+    ///
+    /// # Errors
+    /// What pidfd_open(2) says, other than that there is none.
+    pub fn open(self) -> kernel::Result<Option<OwnedFd>> {
+        let pidfd = match kernel::process::pidfd_open(self.pid) {
+            Err(Errno::SRCH | Errno::INVAL) => return Ok(None),
+            other => other?,
+        };
+        Ok(self.is_alive()?.then_some(pidfd))
+    }
+
+    /// Whether the process lives; a zombie does not.
+    ///
+    /// # Errors
+    /// What reading `/proc/PID/stat` says, other than that there is none.
+    pub fn is_alive(self) -> kernel::Result<bool> {
+        match kernel::process::read_stat(self.pid) {
+            Ok(stat) => {
+                Ok(stat.start_time == self.start_time && !matches!(stat.state, b'Z' | b'X'))
+            }
+            Err(Errno::NOENT | Errno::SRCH) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unfinished_init_file_names_no_process() {
+        let process = |pid, start_time| Some(InitProcess { pid, start_time });
+        for (text, expected) in [
+            (&b"12 345\n"[..], process(12, 345)),
+            (b"12 345", None),
+            (b"12 \n", None),
+            (b"", None),
+            (b"0 1\n", None),
+            (b"-1 1\n", None),
+            (b"1 2 3\n", None),
+        ] {
+            assert_eq!(parse_init(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_reused_pid_is_not_alive() {
+        let own = InitProcess::of(std::process::id().cast_signed()).unwrap();
+        assert!(own.open().unwrap().is_some());
+        let former = InitProcess { start_time: own.start_time + 1, ..own };
+        assert!(former.open().unwrap().is_none());
+    }
+
+    #[test]
+    fn ids_are_taken_once_and_free_again() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().join("a/b");
+        let id = ContainerId::parse("c").unwrap();
+        let state = StateDir::create(&root, &id).unwrap();
+        assert!(matches!(StateDir::create(&root, &id), Err(StateError::Exists { .. })));
+        assert_eq!(StateDir::list(&root).unwrap(), std::slice::from_ref(&id));
+        assert!(matches!(state.record(), Err(StateError::NotFound { .. })));
+        state.listen().unwrap();
+        state.remove().unwrap();
+        assert!(matches!(StateDir::open(&root, &id), Err(StateError::NotFound { .. })));
+    }
+}
