@@ -1,5 +1,7 @@
 //! What the command line takes from its surroundings, read once.
 
+#![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;

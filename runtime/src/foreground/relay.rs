@@ -198,6 +198,7 @@ mod tests {
     }
 
     /// Runs `script` to its end; what came out of it.
+    #[expect(clippy::disallowed_methods, reason = "someone must read while the relay writes")]
     fn converse(script: &str, input: &[u8]) -> Vec<u8> {
         let (mut child, master) = spawn(script);
         let pidfd = kernel::process::pidfd_open(child.id().cast_signed()).unwrap();
