@@ -104,6 +104,19 @@ pub fn pidfd_open(pid: i32) -> Result<OwnedFd> {
     rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
 }
 
+/// The pid of the process behind `pidfd`, as the caller's pid namespace sees it.
+///
+/// # Errors
+/// `ESRCH` if it has been reaped or can't be seen from here.
+pub fn pid_of(pidfd: BorrowedFd<'_>) -> Result<i32> {
+    let mut buffer = [0u8; 512];
+    let path = format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd());
+    let text = crate::file::read_into(crate::file::CWD, path.as_str(), &mut buffer)?;
+    let text = std::str::from_utf8(text).map_err(|_| Errno::INVAL)?;
+    let pid = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or(Errno::SRCH)
+}
+
 /// Sends signal `signal` to the process behind `pidfd`.
 ///
 /// # Errors

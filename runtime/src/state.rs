@@ -61,6 +61,9 @@ pub struct Record {
     /// Whether a runtime without root privileges made it.
     #[serde(default)]
     pub rootless: bool,
+    /// Whether it stays in its maker's session keyring.
+    #[serde(default)]
+    pub no_new_keyring: bool,
     /// Whether the config has poststart or poststop hooks.
     #[serde(default)]
     pub late_hooks: bool,

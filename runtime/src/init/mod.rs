@@ -78,8 +78,9 @@ type StepResult = Result<(), StepError>;
 pub fn run(input: ChildInput<'_>) -> ! {
     let steps = input.steps;
     let mut child = Child::new(input);
-    for step in steps {
-        if let Err(error) = child.perform(step) {
+    for (number, step) in steps.iter().enumerate() {
+        let prepared = if number == 0 { child.hold_host(steps) } else { Ok(()) };
+        if let Err(error) = prepared.and_then(|()| child.perform(step)) {
             // With the runtime gone there is nobody left to tell.
             let _ = Report::Failed(error.of_step(step)).send(&child.socket);
             break;
@@ -102,8 +103,8 @@ struct Child<'p> {
     /// A procfs, seen to be one before anything of the image was mounted.
     proc: Option<OwnedFd>,
     masks: protect::Masks,
-    /// Whether any path is masked later.
-    masks_paths: bool,
+    /// Whether a path is masked later.
+    wants_masks: bool,
     executable: Option<program::Executable>,
 }
 
@@ -120,7 +121,7 @@ impl<'p> Child<'p> {
             root: None,
             proc: None,
             masks: protect::Masks::default(),
-            masks_paths: input.steps.iter().any(|step| matches!(step, Step::MaskPath(_))),
+            wants_masks: false,
             executable: None,
         }
     }
@@ -143,6 +144,7 @@ impl<'p> Child<'p> {
             Step::OpenRootfs { path } => {
                 self.root = Some(RootDir::new(file::open_path(file::CWD, path.as_path())?));
             }
+            Step::EnterRootOf { process } => self.enter_root_of(*process)?,
             Step::Mount(mount) => self.mount(mount)?,
             Step::Remount { target, attributes, recursive_attributes, superblock } => {
                 let superblock = superblock.as_ref();
@@ -201,6 +203,7 @@ impl<'p> Child<'p> {
                 process::set_parent_death_signal(None)?;
                 Report::Ready.send(&self.socket)?;
             }
+            Step::OutliveRuntime => process::set_parent_death_signal(None)?,
             Step::AwaitStart(via) => self.await_start(*via)?,
             Step::RestrictPaths(landlock) => protect::restrict_paths(landlock)?,
             Step::LoadSeccomp { flags, listener } => self.load_seccomp(*flags, *listener)?,

@@ -52,7 +52,8 @@ impl Child<'_> {
         Ok(mount::attach(&mask, &target)?)
     }
 
-    pub(super) fn hold_masks(&mut self) -> StepResult {
+    /// Takes hold of the host's `/dev/null` before the container's is in its place.
+    pub(super) fn hold_null(&mut self) -> StepResult {
         self.masks.hold_null()
     }
 

@@ -1,12 +1,13 @@
 //! The rootfs: made a mount of its own, held, and in the end the root.
 
 use super::{Child, StepError, StepResult};
-use crate::plan::{EnterRootfs, Slot};
+use crate::plan::{EnterRootfs, Slot, Step};
 use crate::spec::{Propagation, PropagationKind};
 use kernel::mount::{self, CloneTree, PropagationFlags, SetAttributes};
 use kernel::rootdir::RootDir;
 use kernel::{Errno, file};
 use std::ffi::CStr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// `MOUNT_ATTR_RDONLY`.
@@ -61,23 +62,40 @@ impl Child<'_> {
         Ok(())
     }
 
-    /// A procfs of the host's, for what is written there before the program runs.
-    pub(super) fn host_proc(&mut self) -> Result<&std::os::fd::OwnedFd, StepError> {
-        if self.proc.is_none() {
-            let proc = file::open_path(file::CWD, c"/proc")?;
-            if mount::filesystem_info(&proc)?.magic != mount::PROC_MAGIC {
-                return Err(StepError::new(Errno::NODEV, "`/proc` is no procfs"));
-            }
-            self.proc = Some(proc);
+    /// Takes hold of what of the host is needed once `/` is the container's: a procfs, seen to
+    /// be one, where labels or kernel parameters are written.
+    pub(super) fn hold_host(&mut self, steps: &[Step]) -> StepResult {
+        let writes_proc = |step: &Step| {
+            matches!(step, Step::WriteSysctl { .. } | Step::SetAppArmor(_) | Step::SetSelinux(_))
+        };
+        self.wants_masks = steps.iter().any(|step| matches!(step, Step::MaskPath(_)));
+        if !steps.iter().any(writes_proc) {
+            return Ok(());
         }
-        self.proc.as_ref().ok_or_else(|| Errno::NODEV.into())
+        let proc = file::open_path(file::CWD, c"/proc")?;
+        if mount::filesystem_info(&proc)?.magic != mount::PROC_MAGIC {
+            return Err(StepError::new(Errno::NODEV, "`/proc` is no procfs"));
+        }
+        self.proc = Some(proc);
+        Ok(())
+    }
+
+    fn host_proc(&self) -> Result<&OwnedFd, StepError> {
+        self.proc.as_ref().ok_or_else(|| Errno::BADF.into())
+    }
+
+    /// Takes the root of another process, by its pidfd and never by a path of the container.
+    pub(super) fn enter_root_of(&mut self, process: Slot) -> StepResult {
+        let pid = kernel::process::pid_of(self.slot(process)?)?;
+        let root = file::open_dir_place(file::CWD, format!("/proc/{pid}/root"))?;
+        file::enter_dir(&root)?;
+        file::chroot_here()?;
+        Ok(())
     }
 
     pub(super) fn enter_rootfs(&mut self, how: EnterRootfs) -> StepResult {
-        // Afterwards /proc and /dev/null are the container's: hold those that are known.
-        self.host_proc()?;
-        if self.masks_paths {
-            self.hold_masks()?;
+        if self.wants_masks {
+            self.hold_null()?;
         }
         let root = self.root.as_ref().ok_or(Errno::BADF)?;
         file::enter_dir(root)?;

@@ -13,8 +13,8 @@ use crate::cgroup::{
 use crate::hooks::{self, StateDocument};
 use crate::init::ChildInput;
 use crate::init::report::Report;
-use crate::plan::{Plan, PlanOptions, StartMode, plan_container};
-use crate::request::{CgroupDriver, CreateRequest, Rootless, Settings};
+use crate::plan::{Plan, PlanOptions, RuntimePart, StartMode, plan_container};
+use crate::request::{CgroupDriver, CreateRequest, InheritedFds, Rootless, Settings};
 use crate::seccomp::{self, Program as Filter};
 use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
 use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir};
@@ -55,11 +55,14 @@ pub fn launch(
     console: ConsoleEnd,
 ) -> Result<Launched, LifecycleError> {
     let bundle = Bundle::open(&request.bundle, context)?;
-    check_console(&bundle.spec, request, console)?;
-    check_inherited(request)?;
+    let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
+    check_console(terminal, request.console_socket.is_some(), console)?;
+    check_inherited(request.inherited)?;
     let filter = compile_filter(&bundle.spec, context)?;
     let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
-    let host = facts::probe(&bundle.spec, &cgroup_plan)?;
+    let cgroups =
+        facts::Cgroups { places: &cgroup_plan.places, by_unit: cgroup_plan.unit.is_some() };
+    let host = facts::probe(&bundle.spec, bundle.spec.process.as_ref(), &cgroups)?;
     let options = plan_options(request, start);
     let plan = plan_container(&bundle.spec, &host, &options)?;
     for warning in &plan.warnings {
@@ -91,13 +94,11 @@ pub fn launch(
     })
 }
 
-fn check_console(
-    spec: &ContainerSpec,
-    request: &CreateRequest,
+pub(super) fn check_console(
+    terminal: bool,
+    socket: bool,
     console: ConsoleEnd,
 ) -> Result<(), LifecycleError> {
-    let terminal = spec.process.as_ref().is_some_and(|p| p.terminal);
-    let socket = request.console_socket.is_some();
     match (terminal, console, socket) {
         (true, ConsoleEnd::Socket, false) => Err(LifecycleError::NoConsoleSocket),
         (false, _, true) | (true, ConsoleEnd::Caller, true) => {
@@ -107,8 +108,8 @@ fn check_console(
     }
 }
 
-fn check_inherited(request: &CreateRequest) -> Result<(), LifecycleError> {
-    for number in 3..request.inherited.end() {
+pub(super) fn check_inherited(inherited: InheritedFds) -> Result<(), LifecycleError> {
+    for number in 3..inherited.end() {
         i32::try_from(number)
             .map_err(|_| Errno::BADF)
             .and_then(process::inherited_fd)
@@ -225,6 +226,7 @@ fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootles
         cgroup: CgroupRecord::of(cgroup, &bundle.spec.resources),
         resctrl: None,
         rootless,
+        no_new_keyring: request.no_new_keyring,
         late_hooks: !bundle.spec.hooks.poststart.is_empty()
             || !bundle.spec.hooks.poststop.is_empty(),
     }
@@ -270,7 +272,8 @@ impl Attempt<'_> {
         slots.resize_with(self.plan.slots, || None);
         self.open_namespaces(&mut slots)?;
         self.prepare_mounts(&mut slots)?;
-        let console = self.open_console(&mut slots)?;
+        let socket = self.request.console_socket.as_deref();
+        let console = open_console(self.plan, self.console, socket, &mut slots)?;
         if let Some(slot) = self.plan.start_socket {
             slots[slot.0] = Some(self.state.listen()?);
         }
@@ -331,26 +334,6 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// The socket that the child sends its terminal to; our end of it if it comes to us.
-    fn open_console(
-        &self,
-        slots: &mut [Option<OwnedFd>],
-    ) -> Result<Option<OwnedFd>, LifecycleError> {
-        let Some(slot) = self.plan.console_socket else { return Ok(None) };
-        match (self.console, &self.request.console_socket) {
-            (ConsoleEnd::Socket, Some(path)) => {
-                slots[slot.0] = Some(connect("console socket", path)?);
-                Ok(None)
-            }
-            _ => {
-                let (ours, theirs) = unix_socket::message_pair()
-                    .map_err(kernel_error("make a socket for the terminal"))?;
-                slots[slot.0] = Some(theirs);
-                Ok(Some(ours))
-            }
-        }
-    }
-
     fn clone_child(
         &self,
         cgroup: &Cgroup,
@@ -388,7 +371,7 @@ impl Attempt<'_> {
         };
         cgroup.attach(HostPid(child.pid), cloned)?;
         cgroup.apply_limits()?;
-        self.configure_process(child)?;
+        configure_process(&self.plan.runtime, child, self.privileged)?;
         if self.plan.runtime.child_waits {
             child.go();
         }
@@ -422,27 +405,6 @@ impl Attempt<'_> {
         }
     }
 
-    fn configure_process(&self, child: &Child) -> Result<(), LifecycleError> {
-        let part = &self.plan.runtime;
-        if let Some((users, groups)) = &part.id_maps {
-            idmap::write(child.pid, users, groups, self.privileged)?;
-        }
-        if let Some(score) = part.oom_score_adj {
-            idmap::write_file(child.pid, "oom_score_adj", &score.to_string())?;
-        }
-        for limit in &part.rlimits {
-            kernel::schedule::set_rlimit(child.pid, limit.resource, limit.soft, limit.hard)
-                .map_err(|errno| LifecycleError::Step {
-                    step: crate::plan::Step::SetRlimit(*limit).to_string(),
-                    source: errno.into(),
-                })?;
-        }
-        for device in &part.net_devices {
-            super::netdev::move_device(device, child.pid)?;
-        }
-        Ok(())
-    }
-
     fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
         let mut state = self.document.clone();
         state.pid = pid;
@@ -457,6 +419,50 @@ impl Attempt<'_> {
         (state.pid, state.status) = (pid, "running");
         Ok(hooks::run_all("poststart", &self.bundle.spec.hooks.poststart, &state, &[])?)
     }
+}
+
+/// The socket that the child sends its terminal to; our end of it if it comes to us.
+pub(super) fn open_console(
+    plan: &Plan,
+    end: ConsoleEnd,
+    socket: Option<&Path>,
+    slots: &mut [Option<OwnedFd>],
+) -> Result<Option<OwnedFd>, LifecycleError> {
+    let Some(slot) = plan.console_socket else { return Ok(None) };
+    if let (ConsoleEnd::Socket, Some(path)) = (end, socket) {
+        slots[slot.0] = Some(connect("console socket", path)?);
+        return Ok(None);
+    }
+    let (ours, theirs) =
+        unix_socket::message_pair().map_err(kernel_error("make a socket for the terminal"))?;
+    slots[slot.0] = Some(theirs);
+    Ok(Some(ours))
+}
+
+/// Does for the child what it can't do itself.
+pub(super) fn configure_process(
+    part: &RuntimePart,
+    child: &Child,
+    privileged: bool,
+) -> Result<(), LifecycleError> {
+    if let Some((users, groups)) = &part.id_maps {
+        idmap::write(child.pid, users, groups, privileged)?;
+    }
+    if let Some(score) = part.oom_score_adj {
+        idmap::write_file(child.pid, "oom_score_adj", &score.to_string())?;
+    }
+    for limit in &part.rlimits {
+        kernel::schedule::set_rlimit(child.pid, limit.resource, limit.soft, limit.hard).map_err(
+            |errno| LifecycleError::Step {
+                step: crate::plan::Step::SetRlimit(*limit).to_string(),
+                source: errno.into(),
+            },
+        )?;
+    }
+    for device in &part.net_devices {
+        super::netdev::move_device(device, child.pid)?;
+    }
+    Ok(())
 }
 
 /// Connects to a socket that a caller named.

@@ -69,6 +69,14 @@ pub enum LifecycleError {
     NotRunning,
     #[error("cannot delete container {id} that is not stopped: {}", status.name())]
     NotStopped { id: String, status: Status },
+    #[error("cannot exec in a {} container", status.name())]
+    ExecStatus { status: Status },
+    #[error("cannot exec in a paused container (use --ignore-paused to override)")]
+    ExecPaused,
+    #[error("unknown capability `{name}`")]
+    UnknownCapability { name: String },
+    #[error("`seccomp.bpf` of container `{id}` is not valid")]
+    StoredFilter { id: String, source: crate::seccomp::ProgramBytesError },
     #[error("container init still running")]
     StillRunning,
     #[error("cannot send signal {signal}")]

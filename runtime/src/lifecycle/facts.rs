@@ -2,18 +2,25 @@
 
 use super::LifecycleError;
 use super::error::kernel_error;
-use crate::cgroup::{CgroupPlan, Hierarchy};
+use crate::cgroup::{Hierarchy, Place};
 use crate::plan::{CgroupMount, HostFacts};
-use crate::spec::ContainerSpec;
+use crate::spec::{ContainerSpec, Process};
 use kernel::{file, identity};
 
-/// Probes the host, as far as `spec` makes it matter.
+/// Where the container is or will be among the cgroups.
+pub(super) struct Cgroups<'a> {
+    pub(super) places: &'a [Place],
+    /// systemd has yet to put it there.
+    pub(super) by_unit: bool,
+}
+
+/// Probes the host, as far as `spec` and `process` make it matter.
 pub(super) fn probe(
     spec: &ContainerSpec,
-    cgroup: &CgroupPlan,
+    process: Option<&Process>,
+    cgroup: &Cgroups<'_>,
 ) -> Result<HostFacts, LifecycleError> {
     let capabilities = identity::capabilities().map_err(kernel_error("read own capabilities"))?;
-    let process = spec.process.as_ref();
     let labelled = spec.mount_label.is_some() || process.is_some_and(|p| p.selinux_label.is_some());
     let profiled = process.is_some_and(|p| p.apparmor_profile.is_some());
     let legacy = cgroup.places.iter().any(|p| matches!(p.hierarchy, Hierarchy::Legacy(_)));
@@ -22,8 +29,8 @@ pub(super) fn probe(
         gid: identity::effective_gid(),
         permitted: capabilities.permitted,
         in_user_namespace: kernel::namespace::in_user_namespace(),
-        cgroup_mount: cgroup_mount(cgroup),
-        cgroup_attach: legacy || cgroup.unit.is_some(),
+        cgroup_mount: cgroup_mount(cgroup.places),
+        cgroup_attach: legacy || cgroup.by_unit,
         selinux: labelled && file::exists(file::CWD, "/sys/fs/selinux/enforce"),
         apparmor: profiled && apparmor_enabled(),
     })
@@ -35,11 +42,11 @@ fn apparmor_enabled() -> bool {
     file::read_into(file::CWD, path, &mut buffer).is_ok_and(|text| text.starts_with(b"Y"))
 }
 
-fn cgroup_mount(plan: &CgroupPlan) -> CgroupMount {
+fn cgroup_mount(places: &[Place]) -> CgroupMount {
     let mut hierarchies = Vec::new();
     let mut links = Vec::new();
     let mut unified = None;
-    for place in &plan.places {
+    for place in places {
         match &place.hierarchy {
             Hierarchy::Unified => unified = Some(place),
             Hierarchy::Legacy(controllers) => {

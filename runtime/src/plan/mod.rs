@@ -5,11 +5,13 @@
 //! out.
 
 mod display;
+mod exec;
 mod mounts;
 mod namespaces;
 mod process;
 mod step;
 
+pub use exec::{ExecPlan, plan_exec};
 pub use step::*;
 
 use crate::spec::{

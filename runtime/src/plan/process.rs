@@ -201,7 +201,7 @@ impl Confinement {
         steps
     }
 
-    /// From the change of user to the program.
+    /// From the change of user to the program, which waits for `start`.
     pub(crate) fn user_and_start(
         &self,
         start: StartVia,
@@ -209,30 +209,7 @@ impl Confinement {
         first_closed: u32,
         listener: Option<Slot>,
     ) -> Vec<Step> {
-        let c = self.capabilities;
-        let mut steps = vec![
-            Step::LimitBounding { keep: c.bounding },
-            self.user.clone(),
-            Step::SetUmask(self.umask),
-        ];
-        let set_capabilities = Step::SetCapabilities {
-            effective: c.effective,
-            permitted: c.permitted,
-            inheritable: c.inheritable,
-            ambient: c.ambient,
-        };
-        // Without no_new_privs, loading a filter takes CAP_SYS_ADMIN: the program's own
-        // capabilities are then set after it. Only setting them and execve happen under it.
-        let filter_first = self.seccomp_flags.is_some() && !self.no_new_privileges;
-        if filter_first {
-            steps.push(Step::RaisePermitted);
-        }
-        steps.push(Step::ChangeDirectory { path: self.cwd.clone(), create: true });
-        if !filter_first {
-            steps.push(set_capabilities.clone());
-        }
-        steps.push(Step::FindProgram);
-        steps.push(Step::SealDescriptors { first: first_closed });
+        let mut steps = self.user_and_program(first_closed);
         steps.push(Step::ReportReady);
         steps.push(Step::AwaitStart(start));
         if !hooks.start_container.is_empty() {
@@ -241,10 +218,53 @@ impl Confinement {
                 hooks: hooks.start_container.clone(),
             });
         }
+        steps.extend(self.confine_and_execute(listener));
+        steps
+    }
+
+    /// From the change of user to the program, at once.
+    pub(crate) fn user_and_run(&self, first_closed: u32) -> Vec<Step> {
+        let mut steps = self.user_and_program(first_closed);
+        steps.push(Step::OutliveRuntime);
+        steps.extend(self.confine_and_execute(None));
+        steps
+    }
+
+    /// Without no_new_privs, loading a filter takes CAP_SYS_ADMIN: the program's own capabilities
+    /// are then set after it. Only setting them and execve happen under it.
+    fn filter_comes_first(&self) -> bool {
+        self.seccomp_flags.is_some() && !self.no_new_privileges
+    }
+
+    fn set_capabilities(&self) -> Step {
+        let CapabilityPlan { effective, permitted, inheritable, ambient, .. } = self.capabilities;
+        Step::SetCapabilities { effective, permitted, inheritable, ambient }
+    }
+
+    fn user_and_program(&self, first_closed: u32) -> Vec<Step> {
+        let mut steps = vec![
+            Step::LimitBounding { keep: self.capabilities.bounding },
+            self.user.clone(),
+            Step::SetUmask(self.umask),
+        ];
+        if self.filter_comes_first() {
+            steps.push(Step::RaisePermitted);
+        }
+        steps.push(Step::ChangeDirectory { path: self.cwd.clone(), create: true });
+        if !self.filter_comes_first() {
+            steps.push(self.set_capabilities());
+        }
+        steps.push(Step::FindProgram);
+        steps.push(Step::SealDescriptors { first: first_closed });
+        steps
+    }
+
+    fn confine_and_execute(&self, listener: Option<Slot>) -> Vec<Step> {
+        let mut steps = Vec::new();
         steps.extend(self.landlock.clone().map(Step::RestrictPaths));
         steps.extend(self.seccomp_flags.map(|flags| Step::LoadSeccomp { flags, listener }));
-        if filter_first {
-            steps.push(set_capabilities);
+        if self.filter_comes_first() {
+            steps.push(self.set_capabilities());
         }
         steps.push(Step::Execute);
         steps

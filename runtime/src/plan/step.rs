@@ -79,6 +79,11 @@ pub enum Step {
         /// On the host.
         path: PathBuf,
     },
+    /// Take the root of a process that has one of its own in a mount namespace it shares.
+    EnterRootOf {
+        /// Its pidfd.
+        process: Slot,
+    },
     /// Mount something.
     Mount(Box<MountStep>),
     /// Change what is mounted at a place.
@@ -227,6 +232,8 @@ pub enum Step {
     },
     /// Tell the runtime that all went well.
     ReportReady,
+    /// Live on without the runtime.
+    OutliveRuntime,
     /// Wait for `start`.
     AwaitStart(StartVia),
     /// Landlock rules for what follows.
@@ -468,6 +475,7 @@ impl fmt::Display for Step {
             Step::SetRootPropagation(p) => write!(f, "make all mounts {p}"),
             Step::BindRootfs { path, .. } => write!(f, "bind rootfs `{}`", path.display()),
             Step::OpenRootfs { path } => write!(f, "open rootfs `{}`", path.display()),
+            Step::EnterRootOf { .. } => f.write_str("change root to the container's"),
             Step::Mount(mount) => mount.fmt(f),
             Step::Remount { target, attributes, .. } => {
                 write!(f, "remount {target}, attributes +{:#x}", attributes.set)
@@ -525,6 +533,7 @@ impl fmt::Display for Step {
                 write!(f, "close descriptors from {first} up on execve")
             }
             Step::ReportReady => f.write_str("report that the container is ready"),
+            Step::OutliveRuntime => f.write_str("outlive the runtime"),
             Step::AwaitStart(_) => f.write_str("wait for start"),
             Step::RestrictPaths(_) => f.write_str("restrict paths by Landlock"),
             Step::LoadSeccomp { .. } => f.write_str("load the seccomp filter"),

@@ -1,0 +1,285 @@
+//! `exec`: a further process in a container, confined as its init is.
+
+use super::bundle::parse;
+use super::child::Child;
+use super::create::{
+    ConsoleEnd, Launched, check_console, check_inherited, configure_process, document,
+    open_console, receive_console, send_pidfd, write_pid_file,
+};
+use super::error::kernel_error;
+use super::query::status;
+use super::{Context, LifecycleError, entry, facts};
+use crate::cgroup::{Cgroup, ClonedInto};
+use crate::init::ChildInput;
+use crate::plan::{ExecPlan, PlanOptions, StartMode, plan_exec};
+use crate::request::{ExecProcess, ExecRequest, ProcessChanges};
+use crate::seccomp::Program as Filter;
+use crate::spec::{
+    Capabilities, ContainerGid, ContainerSpec, ContainerUid, HostPid, Process, limits,
+};
+use crate::state::{InitProcess, Record, StateDir, Status};
+use kernel::{file, process, unix_socket};
+use std::os::fd::OwnedFd;
+
+/// Runs a process in the container of `request`; on return its program runs.
+///
+/// # Errors
+/// [`LifecycleError::ExecStatus`] unless the container is created or running; else what kept the
+/// program from running.
+pub fn exec(
+    context: Context<'_>,
+    request: &ExecRequest,
+    console: ConsoleEnd,
+) -> Result<Launched, LifecycleError> {
+    let state = StateDir::open(&context.settings.root, &request.id)?;
+    let record = state.record()?;
+    let (init, pidfd) = open_init(&state, &record, request)?;
+    let spec = parse(&state.config()?, &record.bundle, &())?;
+    let process = wanted_process(&spec, request, context)?;
+    spec.check_process(&process)?;
+    check_console(process.terminal, request.console_socket.is_some(), console)?;
+    check_inherited(request.inherited)?;
+    let filter = stored_filter(&state)?;
+
+    let cgroups = facts::Cgroups { places: &record.cgroup.places, by_unit: false };
+    let host = facts::probe(&spec, Some(&process), &cgroups)?;
+    let options = PlanOptions {
+        id: record.id.clone(),
+        start: StartMode::AtOnce,
+        no_pivot: false,
+        no_new_keyring: record.no_new_keyring,
+        first_closed: request.inherited.end(),
+        extra_env: Vec::new(),
+        notify_dir: None,
+    };
+    let plan = plan_exec(&spec, &process, &host, &options, init.pid)?;
+    for warning in &plan.plan.warnings {
+        context.journal.warn(format_args!("{warning}"));
+    }
+    let attempt = Attempt {
+        request,
+        record: &record,
+        process: &process,
+        plan: &plan,
+        filter: filter.as_ref(),
+        privileged: host.uid == 0,
+    };
+    attempt.run(pidfd, console)
+}
+
+fn open_init(
+    state: &StateDir,
+    record: &Record,
+    request: &ExecRequest,
+) -> Result<(InitProcess, OwnedFd), LifecycleError> {
+    match status(state, record)? {
+        Status::Created | Status::Running => {}
+        Status::Paused if request.ignore_paused => {}
+        Status::Paused => return Err(LifecycleError::ExecPaused),
+        status => return Err(LifecycleError::ExecStatus { status }),
+    }
+    let stopped = || LifecycleError::ExecStatus { status: Status::Stopped };
+    let init = state.init()?.ok_or_else(stopped)?;
+    let pidfd = init.open().map_err(kernel_error("open the init process"))?;
+    Ok((init, pidfd.ok_or_else(stopped)?))
+}
+
+fn stored_filter(state: &StateDir) -> Result<Option<Filter>, LifecycleError> {
+    let Some(bytes) = state.filter()? else { return Ok(None) };
+    Filter::from_bytes(&bytes)
+        .map(Some)
+        .map_err(|source| LifecycleError::StoredFilter { id: state.id().to_owned(), source })
+}
+
+fn wanted_process(
+    spec: &ContainerSpec,
+    request: &ExecRequest,
+    context: Context<'_>,
+) -> Result<Process, LifecycleError> {
+    let changes = match &request.process {
+        ExecProcess::Changes(changes) => changes,
+        ExecProcess::File(path) => {
+            let bytes =
+                file::read_limited(file::CWD, path.as_path(), limits::MAX_CONFIG_BYTES).map_err(
+                    |errno| LifecycleError::ReadConfig { path: path.clone(), source: errno.into() },
+                )?;
+            let parsed = Process::from_json(&bytes)?;
+            for warning in &parsed.warnings {
+                context.journal.warn(format_args!("{warning}"));
+            }
+            return Ok(parsed.spec);
+        }
+    };
+    changed(spec.process.clone().unwrap_or_default(), changes)
+}
+
+/// The stored process with the changes of the command line.
+fn changed(mut process: Process, changes: &ProcessChanges) -> Result<Process, LifecycleError> {
+    let ProcessChanges {
+        args,
+        terminal,
+        cwd,
+        env,
+        uid,
+        gid,
+        additional_gids,
+        capabilities,
+        selinux_label,
+        apparmor_profile,
+        no_new_privileges,
+    } = changes;
+    process.args.clone_from(args);
+    process.terminal = *terminal;
+    if let Some(cwd) = cwd {
+        process.cwd.clone_from(cwd);
+    }
+    for variable in env {
+        let key = variable.split('=').next().unwrap_or_default();
+        process.env.retain(|old| old.split('=').next() != Some(key));
+        process.env.push(variable.clone());
+    }
+    if let Some(uid) = uid {
+        process.user.uid = ContainerUid(*uid);
+    }
+    if let Some(gid) = gid {
+        process.user.gid = ContainerGid(*gid);
+    }
+    process.user.additional_gids.extend(additional_gids.iter().copied().map(ContainerGid));
+    if !capabilities.is_empty() {
+        process.capabilities = Some(with_capabilities(process.capabilities, capabilities)?);
+    }
+    if selinux_label.is_some() {
+        process.selinux_label.clone_from(selinux_label);
+    }
+    if apparmor_profile.is_some() {
+        process.apparmor_profile.clone_from(apparmor_profile);
+    }
+    process.no_new_privileges = no_new_privileges.unwrap_or(process.no_new_privileges);
+    Ok(process)
+}
+
+/// Adds capabilities, but never to the inheritable set (CVE-2022-29162).
+fn with_capabilities(
+    stored: Option<Capabilities>,
+    names: &[String],
+) -> Result<Capabilities, LifecycleError> {
+    let mut sets = stored.unwrap_or_default();
+    for name in names {
+        let known: caps::Capability =
+            name.parse().map_err(|_| LifecycleError::UnknownCapability { name: name.clone() })?;
+        let bit = known.bitmask();
+        sets.bounding.0 |= bit;
+        sets.effective.0 |= bit;
+        sets.permitted.0 |= bit;
+        if sets.inheritable.0 & bit != 0 {
+            sets.ambient.0 |= bit;
+        }
+    }
+    Ok(sets)
+}
+
+struct Attempt<'a> {
+    request: &'a ExecRequest,
+    record: &'a Record,
+    process: &'a Process,
+    plan: &'a ExecPlan,
+    filter: Option<&'a Filter>,
+    privileged: bool,
+}
+
+impl Attempt<'_> {
+    fn run(&self, init: OwnedFd, console: ConsoleEnd) -> Result<Launched, LifecycleError> {
+        let plan = &self.plan.plan;
+        let mut slots: Vec<Option<OwnedFd>> = Vec::new();
+        slots.resize_with(plan.slots, || None);
+        slots[self.plan.init.0] = Some(init);
+        let socket = self.request.console_socket.as_deref();
+        let console = open_console(plan, console, socket, &mut slots)?;
+        let mut cgroup = Cgroup::open(&self.record.cgroup);
+        let child = self.clone_child(&cgroup, slots)?;
+        let accompanied = self.accompany(&child, &mut cgroup).inspect_err(|_| {
+            child.kill();
+        });
+        let init = accompanied?;
+        let console = console.map(|socket| receive_console(&socket)).transpose()?;
+        Ok(Launched { init, pidfd: child.pidfd, console })
+    }
+
+    fn clone_child(
+        &self,
+        cgroup: &Cgroup,
+        slots: Vec<Option<OwnedFd>>,
+    ) -> Result<Child, LifecycleError> {
+        let (ours, theirs) =
+            unix_socket::message_pair().map_err(kernel_error("make a socket for the process"))?;
+        // Between joining the pid namespace and execve, nobody inside may trace the child
+        // (CVE-2016-9962).
+        process::set_dumpable(false).map_err(kernel_error("hide the process"))?;
+        if let Some(cpus) = &self.process.exec_cpu_affinity.initial {
+            kernel::schedule::set_affinity(0, cpus.0.iter().cloned().flatten())
+                .map_err(kernel_error("set `process.execCPUAffinity.initial`"))?;
+        }
+        let target = cgroup.clone_target()?;
+        let born = entry::enter_for_children(&self.plan.plan, &slots)?;
+        let input = ChildInput {
+            steps: &self.plan.plan.steps,
+            program: &self.plan.plan.program,
+            seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
+            slots,
+            socket: theirs,
+            state: document(self.record),
+            seccomp_metadata: None,
+        };
+        entry::clone_child(&self.plan.plan, target, input, ours, born)
+    }
+
+    fn accompany(&self, child: &Child, cgroup: &mut Cgroup) -> Result<InitProcess, LifecycleError> {
+        if self.plan.plan.runtime.child_waits {
+            let cloned = match cgroup.clone_target()? {
+                Some(_) => ClonedInto::Target,
+                None => ClonedInto::Own,
+            };
+            cgroup.attach(HostPid(child.pid), cloned)?;
+            configure_process(&self.plan.plan.runtime, child, self.privileged)?;
+            child.go();
+        }
+        if child.report()?.is_some() {
+            return Err(child.died());
+        }
+        if let Some(path) = &self.request.pid_file {
+            write_pid_file(path, child.pid)?;
+        }
+        if let Some(path) = &self.request.pidfd_socket {
+            send_pidfd(path, child)?;
+        }
+        Ok(InitProcess { pid: child.pid, start_time: 0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::CapabilitySet;
+
+    #[test]
+    fn added_capabilities_are_never_inheritable() {
+        let stored = Capabilities { inheritable: CapabilitySet(1), ..Capabilities::default() };
+        let names = ["CAP_NET_RAW".to_owned(), "CAP_CHOWN".to_owned()];
+        let sets = with_capabilities(Some(stored), &names).unwrap();
+        assert_eq!(sets.inheritable, CapabilitySet(1));
+        assert_eq!(sets.permitted, CapabilitySet(1 << 13 | 1));
+        assert_eq!(sets.ambient, CapabilitySet(1));
+        assert!(with_capabilities(None, &["CAP_X".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_changed_variable_replaces_the_stored_one() {
+        let stored = Process { env: vec!["A=1".into(), "B=2".into()], ..Process::default() };
+        let changes = ProcessChanges {
+            args: vec!["sh".into()],
+            env: vec!["A=3".into()],
+            ..ProcessChanges::default()
+        };
+        assert_eq!(changed(stored, &changes).unwrap().env, ["B=2", "A=3"]);
+    }
+}
