@@ -8,6 +8,7 @@
 
 mod ids;
 mod mounts;
+mod needs;
 mod parse;
 mod process;
 mod resources;
@@ -16,6 +17,7 @@ mod wire;
 
 pub use ids::*;
 pub use mounts::*;
+pub use needs::{Feature, LinuxVersion, Need};
 pub use parse::{
     ParseOptions, Parsed, Problem, SpecError, SystemdProperties, Warning, WarningReason,
     known_mount_options, limits,

@@ -1,6 +1,7 @@
 //! Each case is a merge patch to [`base`] and what comes of it, in the words a person reads.
 
 mod annotations;
+mod clients;
 mod files;
 mod linux;
 mod mounts;
