@@ -2,11 +2,13 @@
 
 use crate::suite::Area;
 
+mod bad_input;
 mod cgroups;
 mod devices;
 mod exec;
 mod hooks;
 mod ids;
+mod interface;
 mod kill;
 mod lifecycle;
 mod linux;
@@ -16,6 +18,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod resources;
+mod rootless;
 mod run;
 mod seccomp;
 mod terminal;
@@ -33,4 +36,7 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "seccomp", tests: &[seccomp::TESTS] },
     Area { name: "linux", tests: &[linux::TESTS] },
     Area { name: "hooks", tests: &[hooks::TESTS] },
+    Area { name: "interface", tests: &[interface::TESTS] },
+    Area { name: "bad-input", tests: &[bad_input::TESTS] },
+    Area { name: "rootless", tests: &[rootless::TESTS] },
 ];
