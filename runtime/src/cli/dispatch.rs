@@ -1,13 +1,18 @@
-//! From a request to what does it.
+//! From a request to what does it, and from what comes back to what is printed.
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::log::Log;
-use super::output;
 use super::output::spec::Privilege;
-use super::{Environment, Request};
-use crate::request::{Settings, SpecRequest};
+use super::output::{self, StateReport};
+use super::supervise::{SuperviseError, run_container};
+use super::{Request, UserNames};
+use crate::cgroup::{Cgroup, CgroupError};
+use crate::lifecycle::{self, ConsoleEnd, Context, LifecycleError};
+use crate::plan::StartMode;
+use crate::request::{ListRequest, OutputFormat, PsRequest, Settings, SpecRequest};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -29,26 +34,86 @@ pub(super) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     #[error(transparent)]
+    Lifecycle(#[from] LifecycleError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
+    #[error(transparent)]
+    Ps(#[from] output::ps::PsError),
+    #[error(transparent)]
     Spec(#[from] output::spec::WriteSpecError),
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
-    #[error("`{command}` is not built yet")]
-    NotBuilt { command: &'static str },
+    #[error("this command is not built yet")]
+    NotBuilt,
 }
 
 /// Does what `request` asks for.
-pub(super) fn dispatch(_: &Settings, request: Request, _: &Log, _: &Environment) -> Outcome {
-    let code = if matches!(request, Request::Exec(_)) { u8::MAX } else { 1 };
-    let context = matches!(request, Request::Exec(_)).then_some("exec failed");
-    let done = match request {
-        Request::Spec(request) => write_spec(&request).map_err(CommandError::from),
-        Request::Features => print(&output::features::Features::probe().to_json()),
-        _ => Err(CommandError::NotBuilt { command: "this command" }),
-    };
-    match done {
-        Ok(()) => Outcome::Exit(0),
-        Err(error) => Outcome::Failed { error: Box::new(error), context, code },
+pub(super) fn dispatch(settings: &Settings, request: Request, log: &Log) -> Outcome {
+    let is_exec = matches!(request, Request::Exec(_));
+    match perform(Context { settings, journal: log }, request) {
+        Ok(code) => Outcome::Exit(code),
+        Err(error) => Outcome::Failed {
+            error: Box::new(error),
+            context: is_exec.then_some("exec failed"),
+            code: if is_exec { u8::MAX } else { 1 },
+        },
     }
+}
+
+/// The exit code.
+fn perform(context: Context<'_>, request: Request) -> Result<u8, CommandError> {
+    match request {
+        Request::Run(request) => return Ok(run_container(context, &request)?),
+        Request::Create(request) => {
+            lifecycle::launch(context, &request, StartMode::Later, ConsoleEnd::Socket)?;
+        }
+        Request::Start(id) => lifecycle::start(context, &id)?,
+        Request::Kill(request) => lifecycle::kill(context, &request)?,
+        Request::Delete(request) => {
+            lifecycle::delete(context, &request)?;
+        }
+        Request::Pause(id) => lifecycle::pause(context, &id)?,
+        Request::Resume(id) => lifecycle::resume(context, &id)?,
+        Request::State(id) => print(&StateReport::of(&lifecycle::state(context, &id)?).to_json())?,
+        Request::List(request) => print(&list(context, request)?)?,
+        Request::Ps(request) => print(&processes(context, &request)?)?,
+        Request::Features => print(&output::features::Features::probe().to_json())?,
+        Request::Spec(request) => write_spec(&request)?,
+        Request::Check(_)
+        | Request::Checkpoint(_)
+        | Request::Events(_)
+        | Request::Exec(_)
+        | Request::Plan(_)
+        | Request::Restore(_)
+        | Request::Update(_) => return Err(CommandError::NotBuilt),
+    }
+    Ok(0)
+}
+
+fn list(context: Context<'_>, request: ListRequest) -> Result<String, CommandError> {
+    let names = UserNames::of_host();
+    let containers = lifecycle::list(context)?;
+    let with_owner = containers
+        .iter()
+        .map(|view| StateReport { owner: names.name(view.owner), ..StateReport::of(view) });
+    let reports: Vec<StateReport> = with_owner.collect();
+    Ok(match request {
+        ListRequest { quiet: true, .. } => output::list::ids(&reports),
+        ListRequest { format: OutputFormat::Json, .. } => output::list::json(&reports),
+        ListRequest { format: OutputFormat::Table, .. } => output::list::table(&reports),
+    })
+}
+
+fn processes(context: Context<'_>, request: &PsRequest) -> Result<String, CommandError> {
+    let view = lifecycle::state(context, &request.id)?;
+    let pids = Cgroup::open(&view.record.cgroup).pids()?;
+    let pids: Vec<i32> = pids.into_iter().map(|pid| pid.0).collect();
+    Ok(match request.format {
+        OutputFormat::Json => output::ps::json(&pids),
+        OutputFormat::Table => output::ps::table(&pids, &request.ps_args)?,
+    })
 }
 
 fn write_spec(request: &SpecRequest) -> Result<(), output::spec::WriteSpecError> {
@@ -58,7 +123,7 @@ fn write_spec(request: &SpecRequest) -> Result<(), output::spec::WriteSpecError>
     } else {
         Privilege::Root
     };
-    let unified = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     output::spec::write(&request.bundle, &output::spec::text(privilege, unified))
 }
 

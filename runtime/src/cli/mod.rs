@@ -11,10 +11,11 @@ mod dispatch;
 mod environment;
 mod go_style;
 pub mod log;
-#[expect(dead_code, reason = "for commands that are not built yet")]
 mod output;
 mod request;
 mod run;
+mod supervise;
+mod user_names;
 
 pub use environment::Environment;
 pub use output::ps::PsError;
@@ -22,6 +23,7 @@ pub use output::spec::WriteSpecError;
 pub use output::state::StateReport;
 pub use request::{Request, UsageError};
 pub use run::main;
+pub use user_names::UserNames;
 
 use std::ffi::{OsStr, OsString};
 

@@ -5,3 +5,5 @@ pub(super) mod list;
 pub(super) mod ps;
 pub(super) mod spec;
 pub(super) mod state;
+
+pub(super) use state::StateReport;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::lifecycle::ContainerView;
+
 /// The state of a container as people and programs see it: fields and order are runc's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +32,22 @@ pub struct StateReport {
 }
 
 impl StateReport {
+    /// Without the owner.
+    pub(in super::super) fn of(view: &ContainerView) -> StateReport {
+        let ContainerView { record, status, pid, owner: _ } = view;
+        StateReport {
+            oci_version: record.oci_version.clone(),
+            id: record.id.clone(),
+            pid: *pid,
+            status: status.name().to_owned(),
+            bundle: record.bundle.to_string_lossy().into_owned(),
+            rootfs: record.rootfs.to_string_lossy().into_owned(),
+            created: record.created.clone(),
+            annotations: record.annotations.clone(),
+            owner: String::new(),
+        }
+    }
+
     /// Indented by two spaces, without a newline at the end.
     pub(in super::super) fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("strings, a number and a map of strings")

@@ -1,0 +1,67 @@
+//! `run` in the foreground: a container that lives as long as its command.
+
+use std::os::fd::AsFd;
+
+use kernel::Errno;
+use kernel::process::Exit;
+
+use crate::foreground::{Foreground, ForegroundError};
+use crate::lifecycle::{self, ConsoleEnd, Context, Launched, LifecycleError};
+use crate::plan::StartMode;
+use crate::request::{CreateRequest, DeleteRequest, RunRequest};
+
+/// Why a container in the foreground was lost.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SuperviseError {
+    #[error(transparent)]
+    Lifecycle(#[from] LifecycleError),
+    #[error(transparent)]
+    Foreground(#[from] ForegroundError),
+    #[error("cannot block signals")]
+    Signals(#[source] Errno),
+    #[error("cannot become a subreaper")]
+    Subreaper(#[source] Errno),
+}
+
+/// Runs the container of `request` and returns its exit code; 0 once a detached one runs.
+pub(super) fn run_container(
+    context: Context<'_>,
+    request: &RunRequest,
+) -> Result<u8, SuperviseError> {
+    if request.detach {
+        lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Socket)?;
+        return Ok(0);
+    }
+    // Before there is a process whose end could be missed.
+    kernel::signal::block_all().map_err(SuperviseError::Signals)?;
+    if !request.no_subreaper {
+        kernel::process::set_child_subreaper().map_err(SuperviseError::Subreaper)?;
+    }
+    let launched =
+        lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Caller)?;
+    let exit = stay(context, launched);
+    if !request.keep || exit.is_err() {
+        delete(context, &request.create);
+    }
+    Ok(exit_code(exit?))
+}
+
+fn stay(context: Context<'_>, launched: Launched) -> Result<Exit, ForegroundError> {
+    let Launched { init, pidfd, console } = launched;
+    let foreground =
+        Foreground { pid: init.pid, pidfd: pidfd.as_fd(), terminal: console, notify: None };
+    foreground.supervise(context.journal)
+}
+
+/// The program's exit is what the caller wants to know: an error here is only a warning.
+fn delete(context: Context<'_>, request: &CreateRequest) {
+    let request = DeleteRequest { id: request.id.clone(), force: true };
+    if let Err(error) = lifecycle::delete(context, &request) {
+        context.journal.warn(format_args!("{error}"));
+    }
+}
+
+/// exit(2) keeps eight bits, and so does the shell's convention for signals.
+pub(super) fn exit_code(exit: Exit) -> u8 {
+    u8::try_from(exit.shell_code() & 0xff).unwrap_or(u8::MAX)
+}
