@@ -5,3 +5,4 @@
 pub mod digest;
 pub mod image;
 pub mod layer;
+pub mod snapshot;

@@ -2,9 +2,8 @@
 
 use std::io;
 
-use oci_spec::image::Digest;
-
 use super::tar::TarError;
+use crate::digest::Digest;
 
 /// What a caller can do about a [`LayerError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +54,6 @@ pub enum LayerError {
         expected: Digest,
         /// Computed.
         found: Digest,
-    },
-    /// A digest algorithm we don't compute.
-    #[error("digest `{digest}` is of an algorithm that is not supported")]
-    Algorithm {
-        /// As given.
-        digest: Digest,
     },
     /// The media type is none of a layer's.
     #[error("media type `{media_type}` is not that of a layer")]
@@ -139,7 +132,6 @@ impl LayerError {
                 LayerErrorKind::Corrupt
             }
             Self::DiffId { .. }
-            | Self::Algorithm { .. }
             | Self::MediaType { .. }
             | Self::Magic { .. }
             | Self::Tar { .. }

@@ -9,18 +9,19 @@
 //! content store.
 
 mod compression;
-mod digest;
 mod error;
 mod extract;
 pub mod limits;
 mod options;
 mod pipeline;
 mod source;
+pub mod store;
 pub mod tar;
 mod unpacker;
 
 pub use compression::Compression;
 pub use error::{LayerError, LayerErrorKind};
+pub(crate) use extract::copy_directory_metadata;
 pub use extract::{Below, BelowKind, LayerFacts};
 pub use limits::LayerLimits;
 pub use options::{DeviceNodes, Durability, IdRange, LayerForm, Ownership, UnpackOptions};

@@ -10,12 +10,10 @@ use std::io::{self, BufRead, ErrorKind, Read};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use oci_spec::image::Digest;
-
 use super::compression::{Compression, MAGIC_BYTES};
-use super::digest::Digester;
 use super::limits::MAX_ZSTD_WINDOW_LOG;
 use super::{Cancel, LayerDescriptor, LayerError, LayerLimits};
+use crate::digest::{Algorithm, Digest, Hasher};
 
 /// Bytes of one decompressed chunk; small enough to stay in a core's cache on its way.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -114,8 +112,8 @@ pub(super) fn produce<R: Read>(
     cancel: &Cancel,
 ) -> Result<Verified, LayerError> {
     let declared = Compression::of_media_type(&layer.media_type)?;
-    let mut diff = Digester::like(layer.diff_id.as_ref())?;
-    let mut compressed = Compressed::new(source, layer, cancel)?;
+    let mut diff = Hasher::new(layer.diff_id.as_ref().map_or(Algorithm::Sha256, Digest::algorithm));
+    let mut compressed = Compressed::new(source, layer, cancel);
     let found = Compression::sniff(compressed.peek()?);
     if found != declared {
         // Whether the registry or the manifest is wrong shows in the digest.
@@ -180,7 +178,7 @@ struct Compressed<'l, R> {
     source: R,
     layer: &'l LayerDescriptor,
     cancel: &'l Cancel,
-    digester: Option<Digester>,
+    hasher: Option<Hasher>,
     count: u64,
     buffer: Vec<u8>,
     start: usize,
@@ -190,18 +188,18 @@ struct Compressed<'l, R> {
 }
 
 impl<'l, R: Read> Compressed<'l, R> {
-    fn new(source: R, layer: &'l LayerDescriptor, cancel: &'l Cancel) -> Result<Self, LayerError> {
-        Ok(Self {
+    fn new(source: R, layer: &'l LayerDescriptor, cancel: &'l Cancel) -> Self {
+        Self {
             source,
             layer,
             cancel,
-            digester: Some(Digester::like(Some(&layer.digest))?),
+            hasher: Some(Hasher::new(layer.digest.algorithm())),
             count: 0,
             buffer: vec![0; READ_BYTES],
             start: 0,
             end: 0,
             failure: None,
-        })
+        }
     }
 
     /// Reads once more behind what is buffered; false at the end.
@@ -212,8 +210,8 @@ impl<'l, R: Read> Compressed<'l, R> {
             }
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(n) => {
-                    if let Some(digester) = &mut self.digester {
-                        digester.update(&self.buffer[self.end..self.end + n]);
+                    if let Some(hasher) = &mut self.hasher {
+                        hasher.update(&self.buffer[self.end..self.end + n]);
                     }
                     self.end += n;
                     self.count += u64::try_from(n).unwrap_or(u64::MAX);
@@ -246,7 +244,7 @@ impl<'l, R: Read> Compressed<'l, R> {
         if self.count != self.layer.size {
             return Err(LayerError::Size { expected: self.layer.size, found: self.count });
         }
-        let found = self.digester.take().map(Digester::finish);
+        let found = self.hasher.take().map(Hasher::finish);
         match found {
             Some(found) if found != self.layer.digest => {
                 Err(LayerError::Digest { expected: self.layer.digest.clone(), found })

@@ -3,12 +3,11 @@
 use std::io::Read;
 use std::os::fd::BorrowedFd;
 
-use oci_spec::image::Digest;
-
 use super::extract::{self, Below, Extracted, LayerFacts};
 use super::pipeline::{self, Verdict};
 use super::tar::TarReader;
 use super::{Cancel, Durability, LayerError, LayerErrorKind, UnpackOptions};
+use crate::digest::Digest;
 
 /// What a manifest and an image configuration say about one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]

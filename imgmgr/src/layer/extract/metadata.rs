@@ -257,6 +257,15 @@ pub(super) fn copy_directory(
     Ok(times(&stat))
 }
 
+/// As [`copy_directory`], with the times: nothing may change in `to` afterwards.
+pub(crate) fn copy_directory_and_times(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+) -> Result<(), Errno> {
+    let (last_access, last_modification) = copy_directory(from, to)?;
+    rustix::fs::futimens(to, &Timestamps { last_access, last_modification })
+}
+
 /// Copies the data, owner, mode, attributes and times of a file that is open for reading.
 pub(super) fn copy_file(
     from: BorrowedFd<'_>,

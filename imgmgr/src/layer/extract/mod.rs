@@ -20,6 +20,7 @@ mod whiteout;
 
 pub use below::{Below, BelowKind};
 pub use facts::LayerFacts;
+pub(crate) use metadata::copy_directory_and_times as copy_directory_metadata;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;

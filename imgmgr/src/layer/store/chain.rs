@@ -1,0 +1,260 @@
+//! From an image's diff IDs to the directories that overlayfs stacks.
+//!
+//! Nearly every layer means the same wherever it stands, so its one tree serves all images. Two
+//! things depend on what is below; both are rare and small:
+//!
+//! - A directory that no entry of the layer describes takes its metadata from below. Where the
+//!   chain has such a directory described further down, a *seam* on top of all layers carries
+//!   those directories, empty, with the right metadata: overlayfs takes a merged directory's
+//!   metadata from the topmost.
+//! - A parent that is a symbolic link below, or a hard link to a file below, moves or copies
+//!   files. Such a layer is unpacked once more above that chain (`<name>@<chain>`).
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
+
+use super::error::{self, LayerStoreError};
+use super::{LayerStore, Reserved, Slot, Stack, StoredLayer, layer_name, set_mode};
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::layer::extract::{Below, BelowKind, copy_directory_metadata};
+use crate::layer::{Cancel, LayerDescriptor, LayerFacts, Unpacked};
+
+/// Opens a layer's compressed bytes, for the few layers that are unpacked once more.
+pub type BlobSource<'b> = &'b dyn Fn(&LayerDescriptor) -> io::Result<Box<dyn Read + Send>>;
+
+/// One layer of an image, as its manifest and its configuration name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainLayer {
+    /// Of the decompressed tar.
+    pub diff_id: Digest,
+    /// Of the transported bytes; its `diff_id` is this one's.
+    pub descriptor: LayerDescriptor,
+}
+
+/// What overlayfs stacks for an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Identifies the stack: image-spec config.md#layer-chainid.
+    pub chain_id: Digest,
+    /// Lower directories, the topmost first.
+    pub lowers: Vec<PathBuf>,
+    /// The directory whose metadata is that of the root.
+    pub root: PathBuf,
+}
+
+impl LayerStore {
+    /// Returns what to stack for `layers`, lowest first; all of them must be unpacked.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Missing`] for a layer that isn't; those of unpacking the layers that
+    /// must be unpacked once more.
+    pub fn compose(
+        &self,
+        layers: &[ChainLayer],
+        blobs: BlobSource<'_>,
+        cancel: &Cancel,
+    ) -> Result<Chain, LayerStoreError> {
+        let mut stacked: Vec<StoredLayer> = Vec::with_capacity(layers.len());
+        let mut chain_id = None;
+        for layer in layers {
+            let stored = self
+                .get(&layer.diff_id)?
+                .ok_or_else(|| LayerStoreError::Missing { diff_id: layer.diff_id.to_string() })?;
+            let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
+            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
+            let stored = if self.depends_on(&stored, &below)? {
+                self.variant(layer, &stored, &below, &id, blobs, cancel)?
+            } else {
+                stored
+            };
+            if stored.facts.opaque_root {
+                stacked.clear();
+            }
+            stacked.push(stored);
+            chain_id = Some(id);
+        }
+        let chain_id = chain_id.unwrap_or_else(|| Digest::of(b""));
+        let mut lowers = trees(&stacked);
+        if let Some(seam) = self.seam(&stacked, &chain_id)? {
+            lowers.insert(0, seam);
+        }
+        let is_described =
+            |layer: &&StoredLayer| layer.facts.implied.first().is_none_or(|p| !p.is_empty());
+        let root = stacked.iter().rev().find(is_described).or(stacked.first());
+        let root = root.map_or_else(|| self.root.join("ingest"), StoredLayer::tree);
+        Ok(Chain { chain_id, lowers, root })
+    }
+
+    /// True if the layer's own tree is wrong above `below`.
+    fn depends_on(&self, layer: &StoredLayer, below: &Stack) -> Result<bool, LayerStoreError> {
+        if !layer.facts.links_below.is_empty() {
+            return Ok(true);
+        }
+        for path in layer.facts.implied.iter().filter(|path| !path.is_empty()) {
+            let found = below.look_up(path).map_err(error::errno("look up in", &layer.dir))?;
+            if matches!(found, BelowKind::Symlink(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The layer as it is above a certain chain.
+    fn variant(
+        &self,
+        layer: &ChainLayer,
+        stored: &StoredLayer,
+        below: &Stack,
+        chain_id: &Digest,
+        blobs: BlobSource<'_>,
+        cancel: &Cancel,
+    ) -> Result<StoredLayer, LayerStoreError> {
+        let name = format!("{}@{}", layer_name(&layer.diff_id), chain_id.hex());
+        let reserved = match self.reserve_named(name)? {
+            Slot::Present(variant) => return Ok(variant),
+            Slot::Reserved(reserved) => reserved,
+        };
+        let source =
+            blobs(&layer.descriptor).map_err(error::io("open the blob of", &stored.dir))?;
+        let made = self.unpack_above(reserved, source, &layer.descriptor, Some(below), cancel)?;
+        let published = self.publish(vec![made])?;
+        Ok(published.into_iter().next().expect("one was published"))
+    }
+
+    /// The directory that carries metadata of implied directories; `None` if none needs it.
+    fn seam(
+        &self,
+        stacked: &[StoredLayer],
+        chain_id: &Digest,
+    ) -> Result<Option<PathBuf>, LayerStoreError> {
+        let mut implied: Vec<&[u8]> = Vec::new();
+        for layer in stacked.iter().skip(1) {
+            implied.extend(layer.facts.implied.iter().map(Vec::as_slice));
+        }
+        implied.retain(|path| !path.is_empty());
+        implied.sort_unstable();
+        implied.dedup();
+        if implied.is_empty() {
+            return Ok(None);
+        }
+        let stack = Stack::open(&trees(stacked)).map_err(error::io("open", &self.root))?;
+        let mut models = Vec::new();
+        for path in implied {
+            if let Some(model) = seam_model(&stack, stacked, path, &self.root)? {
+                models.push((path.to_vec(), model));
+            }
+        }
+        if models.is_empty() {
+            return Ok(None);
+        }
+        let reserved = match self.reserve_named(format!("seam@{}", chain_id.hex()))? {
+            Slot::Present(seam) => return Ok(Some(seam.tree())),
+            Slot::Reserved(reserved) => reserved,
+        };
+        self.make_seam(&reserved, &stack, stacked, &models)?;
+        let unpacked = Unpacked {
+            diff_id: chain_id.clone(),
+            tar_bytes: 0,
+            entries: 0,
+            facts: LayerFacts::default(),
+        };
+        let published = self.publish(vec![super::Made { reserved, unpacked }])?;
+        Ok(published.first().map(StoredLayer::tree))
+    }
+
+    fn make_seam(
+        &self,
+        reserved: &Reserved,
+        stack: &Stack,
+        stacked: &[StoredLayer],
+        models: &[(Vec<u8>, OwnedFd)],
+    ) -> Result<(), LayerStoreError> {
+        let tree = reserved.ingest.join("tree");
+        fs::create_dir(&tree).map_err(error::io("create", &tree))?;
+        set_mode(&tree, 0o755)?;
+        let root = OwnedFd::from(File::open(&tree).map_err(error::io("open", &tree))?);
+        let model = described_part(stack, stacked, b"", &tree)?;
+        let mut made = vec![(root.try_clone().map_err(error::io("open", &tree))?, model)];
+        for (path, _) in models {
+            let mut dir = root.try_clone().map_err(error::io("open", &tree))?;
+            let mut at = Vec::new();
+            for name in path.split(|b| *b == b'/') {
+                at.extend_from_slice(if at.is_empty() { b"" } else { b"/" });
+                at.extend_from_slice(name);
+                let new = mkdirat(&dir, name, Mode::from_raw_mode(0o755)).is_ok();
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                dir = openat(&dir, name, flags, Mode::empty())
+                    .map_err(error::errno("open", &tree))?;
+                if new {
+                    let copy = dir.try_clone().map_err(error::io("open", &tree))?;
+                    made.push((copy, described_part(stack, stacked, &at, &tree)?));
+                }
+            }
+        }
+        // When all are there, so that none changes another's times any more.
+        for (dir, model) in &made {
+            if let Some(model) = model {
+                copy_directory_metadata(model.as_fd(), dir.as_fd())
+                    .map_err(error::errno("copy metadata to", &tree))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The directory whose metadata `path` must have, if that is not the topmost one anyway.
+fn seam_model(
+    stack: &Stack,
+    stacked: &[StoredLayer],
+    path: &[u8],
+    at: &Path,
+) -> Result<Option<OwnedFd>, LayerStoreError> {
+    let parts = stack.directory_parts(path).map_err(error::errno("look up in", at))?;
+    let topmost_is_implied = parts.first().is_some_and(|(i, _)| is_implied(stacked, *i, path));
+    if !topmost_is_implied {
+        return Ok(None);
+    }
+    let described = parts.into_iter().find(|(i, _)| !is_implied(stacked, *i, path));
+    Ok(described.map(|(_, fd)| fd))
+}
+
+/// The part of a merged directory that an entry describes, else the topmost.
+fn described_part(
+    stack: &Stack,
+    stacked: &[StoredLayer],
+    path: &[u8],
+    at: &Path,
+) -> Result<Option<OwnedFd>, LayerStoreError> {
+    let mut parts = stack.directory_parts(path).map_err(error::errno("look up in", at))?;
+    let described = parts.iter().position(|(i, _)| !is_implied(stacked, *i, path));
+    Ok((!parts.is_empty()).then(|| parts.swap_remove(described.unwrap_or(0)).1))
+}
+
+/// `index` counts from the topmost.
+fn is_implied(stacked: &[StoredLayer], index: usize, path: &[u8]) -> bool {
+    let layer = stacked.iter().rev().nth(index);
+    layer.is_some_and(|layer| {
+        layer.facts.implied.binary_search_by(|p| p.as_slice().cmp(path)).is_ok()
+    })
+}
+
+/// The layers' trees, the topmost first.
+fn trees(stacked: &[StoredLayer]) -> Vec<PathBuf> {
+    stacked.iter().rev().map(StoredLayer::tree).collect()
+}
+
+/// image-spec config.md#layer-chainid.
+fn next_chain_id(parent: Option<&Digest>, diff_id: &Digest) -> Digest {
+    match parent {
+        None => diff_id.clone(),
+        Some(parent) => {
+            let mut hasher = Hasher::new(Algorithm::Sha256);
+            hasher.update(format!("{parent} {diff_id}").as_bytes());
+            hasher.finish()
+        }
+    }
+}

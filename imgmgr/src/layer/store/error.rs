@@ -1,0 +1,67 @@
+//! Why the store of unpacked layers failed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::layer::LayerError;
+
+/// Why a layer could not be kept, found or composed.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerStoreError {
+    /// A file operation of the store itself failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A layer's facts are not in their format: `fsck` removes such a layer.
+    #[error("`{}` is not in its format", path.display())]
+    Facts {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A layer could not be unpacked.
+    #[error("cannot unpack layer `{diff_id}`")]
+    Layer {
+        /// Which one.
+        diff_id: String,
+        /// Why not.
+        source: LayerError,
+    },
+    /// A chain names a layer that isn't there.
+    #[error("layer `{diff_id}` is not unpacked")]
+    Missing {
+        /// Which one.
+        diff_id: String,
+    },
+    /// The lowest layer links to a file below it.
+    #[error("layer `{diff_id}` links to `{target}`, which is in no layer below it")]
+    DanglingLink {
+        /// Which one.
+        diff_id: String,
+        /// What the link names.
+        target: String,
+    },
+}
+
+/// For `map_err`.
+pub(super) fn io<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> LayerStoreError + use<'a> {
+    move |source| LayerStoreError::Io { action, path: path.to_owned(), source }
+}
+
+/// For `map_err`.
+pub(super) fn errno<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(Errno) -> LayerStoreError + use<'a> {
+    move |source| LayerStoreError::Io { action, path: path.to_owned(), source: source.into() }
+}

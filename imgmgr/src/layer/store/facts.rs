@@ -1,0 +1,105 @@
+//! The format of `facts`, version 1: lines of words, bytes beyond printable ASCII as `%xx`.
+//!
+//! ```text
+//! imgmgr-layer 1
+//! opaque-root
+//! implied <path>          sorted; the root is an empty word
+//! link <path> <target>    in the layer's order
+//! ```
+
+use std::io::{self, Read};
+
+use crate::layer::LayerFacts;
+
+const HEADER: &str = "imgmgr-layer 1";
+/// Most bytes of the file that are read.
+const MAX_FACTS_BYTES: u64 = 256 << 20;
+
+pub(super) fn format(facts: &LayerFacts) -> String {
+    let mut text = format!("{HEADER}\n");
+    if facts.opaque_root {
+        text.push_str("opaque-root\n");
+    }
+    for path in &facts.implied {
+        text.push_str(&format!("implied {}\n", encode(path)));
+    }
+    for (path, target) in &facts.links_below {
+        text.push_str(&format!("link {} {}\n", encode(path), encode(target)));
+    }
+    text
+}
+
+/// Reads the text, up to the limit.
+pub(super) fn read(file: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    file.take(MAX_FACTS_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// `None` if the text is not in the format, or in one of another version.
+pub(super) fn parse(text: &str) -> Option<LayerFacts> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    if lines.next() != Some(HEADER) {
+        return None;
+    }
+    let mut facts = LayerFacts::default();
+    for line in lines {
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["opaque-root"] => facts.opaque_root = true,
+            ["implied", path] => facts.implied.push(decode(path)?),
+            ["link", path, target] => facts.links_below.push((decode(path)?, decode(target)?)),
+            _ => return None,
+        }
+    }
+    facts.implied.is_sorted().then_some(facts)
+}
+
+fn encode(path: &[u8]) -> String {
+    let mut word = String::with_capacity(path.len());
+    for byte in path {
+        match byte {
+            b'!'..=b'~' if *byte != b'%' => word.push(char::from(*byte)),
+            _ => word.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    word
+}
+
+fn decode(word: &str) -> Option<Vec<u8>> {
+    let mut path = Vec::with_capacity(word.len());
+    let mut bytes = word.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+            path.push(digit(bytes.next()?)? * 16 + digit(bytes.next()?)?);
+        } else {
+            path.push(byte);
+        }
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_path_survives() {
+        let all: Vec<u8> = (1..=255).collect();
+        let facts = LayerFacts {
+            implied: vec![Vec::new(), all.clone()],
+            links_below: vec![(b"a b\n%".to_vec(), all)],
+            opaque_root: true,
+        };
+        assert_eq!(parse(&format(&facts)), Some(facts));
+    }
+
+    #[test]
+    fn other_versions_and_cut_files_are_refused() {
+        let facts = LayerFacts { implied: vec![b"a".to_vec()], ..LayerFacts::default() };
+        let text = format(&facts);
+        assert_eq!(parse(&text.replace('1', "2")), None);
+        assert_eq!(parse(&text[..text.len() - 1]), None);
+        assert_eq!(parse(""), None);
+    }
+}

@@ -1,0 +1,350 @@
+//! Unpacked layers, kept by diff ID and shared by every image that has them.
+//!
+//! ```text
+//! layers/<alg>-<hex>/tree       the layer in overlayfs form, immutable
+//! layers/<alg>-<hex>/facts      where it depends on layers below (format: [`facts`])
+//! layers/<alg>-<hex>/unsynced   the boot in which it was made, if that was without sync
+//! layers/<alg>-<hex>@<chain>/   the same layer above a certain chain, where it must differ
+//! layers/seam@<chain>/tree      directories whose metadata a whole chain decides
+//! layers/ingest/<name>/         on its way; whoever holds the lock may remove it
+//! layers/locks/<name>           flock: one process at a time makes a layer
+//! ```
+//! A layer appears by rename, after one `syncfs` for all layers of a pull. So a name that is
+//! there is whole, and a crash leaves nothing but what `ingest/` holds.
+//!
+//! Lock order: all layers of an image, sorted by name, before any lock on a blob.
+
+mod chain;
+mod error;
+mod facts;
+mod stack;
+
+pub use chain::{BlobSource, Chain, ChainLayer};
+pub use error::LayerStoreError;
+pub use stack::Stack;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use super::extract::Below;
+use super::{Cancel, Durability, LayerDescriptor, LayerFacts, UnpackOptions, Unpacked, Unpacker};
+use crate::digest::Digest;
+
+/// The directory of unpacked layers.
+#[derive(Clone, Debug)]
+pub struct LayerStore {
+    root: PathBuf,
+    options: UnpackOptions,
+}
+
+/// A layer that is there, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredLayer {
+    dir: PathBuf,
+    facts: LayerFacts,
+}
+
+impl StoredLayer {
+    /// The layer's files, in overlayfs form.
+    #[must_use]
+    pub fn tree(&self) -> PathBuf {
+        self.dir.join("tree")
+    }
+
+    /// Where the layer depends on the layers below it.
+    #[must_use]
+    pub fn facts(&self) -> &LayerFacts {
+        &self.facts
+    }
+}
+
+/// What [`LayerStore::reserve`] found for one diff ID.
+#[derive(Debug)]
+pub enum Slot {
+    /// It is there.
+    Present(StoredLayer),
+    /// It is this process's to make.
+    Reserved(Reserved),
+}
+
+/// The right to make one layer, held until it is published or dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    name: String,
+    ingest: PathBuf,
+    _lock: File,
+}
+
+/// A layer that is unpacked but not published.
+#[derive(Debug)]
+pub struct Made {
+    reserved: Reserved,
+    unpacked: Unpacked,
+}
+
+impl Made {
+    /// What the unpack said.
+    #[must_use]
+    pub fn unpacked(&self) -> &Unpacked {
+        &self.unpacked
+    }
+}
+
+impl LayerStore {
+    /// Opens, and makes where missing, the store in the directory `root`.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`].
+    pub fn open(root: impl Into<PathBuf>, options: UnpackOptions) -> Result<Self, LayerStoreError> {
+        let root = root.into();
+        for dir in [&root, &root.join("ingest"), &root.join("locks")] {
+            fs::create_dir_all(dir).map_err(error::io("create", dir))?;
+        }
+        Ok(Self { root, options })
+    }
+
+    /// Returns the layer with this diff ID, if it is there.
+    ///
+    /// # Errors
+    /// [`LayerStoreError`] if it is there but can't be read.
+    pub fn get(&self, diff_id: &Digest) -> Result<Option<StoredLayer>, LayerStoreError> {
+        self.get_named(&layer_name(diff_id))
+    }
+
+    /// Locks every layer of `diff_ids` that isn't there, waiting for processes that are making
+    /// one of them.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`].
+    pub fn reserve(&self, diff_ids: &[Digest]) -> Result<BTreeMap<Digest, Slot>, LayerStoreError> {
+        // Sorted by the map's key: two processes with layers in common never wait for each other.
+        let mut slots: BTreeMap<_, _> = diff_ids.iter().map(|id| (id.clone(), None)).collect();
+        for (diff_id, slot) in &mut slots {
+            *slot = Some(self.reserve_named(layer_name(diff_id))?);
+        }
+        Ok(slots.into_iter().filter_map(|(id, slot)| Some((id, slot?))).collect())
+    }
+
+    /// Unpacks a reserved layer; it is not yet durable and not yet visible.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Layer`], after which the reservation is gone and so is what was made.
+    pub fn unpack<R: Read + Send>(
+        &self,
+        reserved: Reserved,
+        source: R,
+        layer: &LayerDescriptor,
+        cancel: &Cancel,
+    ) -> Result<Made, LayerStoreError> {
+        self.unpack_above(reserved, source, layer, None, cancel)
+    }
+
+    /// Makes unpacked layers durable, with one `syncfs` for all, and then visible.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`]; layers published before the error stay.
+    pub fn publish(&self, made: Vec<Made>) -> Result<Vec<StoredLayer>, LayerStoreError> {
+        if made.is_empty() {
+            return Ok(Vec::new());
+        }
+        let root = File::open(&self.root).map_err(error::io("open", &self.root))?;
+        for layer in &made {
+            let dir = &layer.reserved.ingest;
+            let text = facts::format(&layer.unpacked.facts);
+            fs::write(dir.join("facts"), text).map_err(error::io("write", dir))?;
+            if self.options.durability == Durability::NoSync {
+                fs::write(dir.join("unsynced"), boot_id()).map_err(error::io("write", dir))?;
+            }
+        }
+        if self.options.durability != Durability::NoSync {
+            rustix::fs::syncfs(&root).map_err(error::errno("sync", &self.root))?;
+        }
+        let mut stored = Vec::with_capacity(made.len());
+        for Made { reserved, unpacked } in made {
+            let dir = self.root.join(&reserved.name);
+            fs::rename(&reserved.ingest, &dir).map_err(error::io("rename", &dir))?;
+            stored.push(StoredLayer { dir, facts: unpacked.facts });
+        }
+        if self.options.durability != Durability::NoSync {
+            root.sync_all().map_err(error::io("sync", &self.root))?;
+        }
+        Ok(stored)
+    }
+
+    /// Reserves, unpacks and publishes one layer, unless it is there.
+    ///
+    /// # Errors
+    /// As the three.
+    pub fn ensure<R: Read + Send>(
+        &self,
+        diff_id: &Digest,
+        source: impl FnOnce() -> io::Result<R>,
+        layer: &LayerDescriptor,
+        cancel: &Cancel,
+    ) -> Result<StoredLayer, LayerStoreError> {
+        match self.reserve_named(layer_name(diff_id))? {
+            Slot::Present(layer) => Ok(layer),
+            Slot::Reserved(reserved) => {
+                let source = source().map_err(error::io("open the blob for", &reserved.ingest))?;
+                let made = self.unpack(reserved, source, layer, cancel)?;
+                let stored = self.publish(vec![made])?;
+                Ok(stored.into_iter().next().expect("one was published"))
+            }
+        }
+    }
+
+    /// Lists the names of all layers and what was derived from them, sorted.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`].
+    pub fn names(&self) -> Result<Vec<String>, LayerStoreError> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(error::io("read", &self.root))? {
+            let entry = entry.map_err(error::io("read", &self.root))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.contains(['-', '@']) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes every layer, and everything derived, whose diff ID `is_kept` does not claim.
+    ///
+    /// The caller holds whatever keeps new users of a layer away. Returns the removed names.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`].
+    pub fn sweep(&self, is_kept: impl Fn(&str) -> bool) -> Result<Vec<String>, LayerStoreError> {
+        let mut removed = Vec::new();
+        for name in self.names()? {
+            let Some(lock) = self.try_lock(&name)? else { continue };
+            if is_kept(&name) {
+                continue;
+            }
+            let gone = self.root.join("ingest").join(&name);
+            remove_all(&gone)?;
+            let dir = self.root.join(&name);
+            fs::rename(&dir, &gone).map_err(error::io("rename", &dir))?;
+            remove_all(&gone)?;
+            drop(lock);
+            removed.push(name);
+        }
+        for entry in
+            fs::read_dir(self.root.join("ingest")).map_err(error::io("read", &self.root))?
+        {
+            let path = entry.map_err(error::io("read", &self.root))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Some(_lock) = self.try_lock(&name)? {
+                remove_all(&path)?;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn unpack_above<R: Read + Send>(
+        &self,
+        reserved: Reserved,
+        source: R,
+        layer: &LayerDescriptor,
+        below: Option<&dyn Below>,
+        cancel: &Cancel,
+    ) -> Result<Made, LayerStoreError> {
+        let tree = reserved.ingest.join("tree");
+        fs::create_dir_all(&tree).map_err(error::io("create", &tree))?;
+        // What no entry says of the root, a lower layer or this decides.
+        set_mode(&tree, 0o755)?;
+        let into = File::open(&tree).map_err(error::io("open", &tree))?;
+        let durability = match self.options.durability {
+            Durability::Durable => Durability::CallerSyncs,
+            other => other,
+        };
+        let unpacker = Unpacker::new(UnpackOptions { durability, ..self.options.clone() });
+        match unpacker.unpack_above(source, layer, into.as_fd(), below, cancel) {
+            Ok(unpacked) => Ok(Made { reserved, unpacked }),
+            Err(source) => {
+                // What can't be removed now is removed by the next who takes the lock.
+                let _ = remove_all(&reserved.ingest);
+                Err(LayerStoreError::Layer { diff_id: reserved.name.clone(), source })
+            }
+        }
+    }
+
+    fn get_named(&self, name: &str) -> Result<Option<StoredLayer>, LayerStoreError> {
+        let dir = self.root.join(name);
+        let path = dir.join("facts");
+        let text = match File::open(&path) {
+            Ok(file) => facts::read(file).map_err(error::io("read", &path))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(error::io("open", &path)(source)),
+        };
+        let facts = facts::parse(&text).ok_or(LayerStoreError::Facts { path })?;
+        match fs::read_to_string(dir.join("unsynced")) {
+            // Made without sync before a boot: nobody knows what of it reached the disk.
+            Ok(boot) if boot != boot_id() => Ok(None),
+            _ => Ok(Some(StoredLayer { dir, facts })),
+        }
+    }
+
+    fn reserve_named(&self, name: String) -> Result<Slot, LayerStoreError> {
+        if let Some(layer) = self.get_named(&name)? {
+            return Ok(Slot::Present(layer));
+        }
+        let lock = self.lock_file(&name)?;
+        lock.lock().map_err(error::io("lock", &self.root.join("locks").join(&name)))?;
+        // Another process may have made it while we waited.
+        if let Some(layer) = self.get_named(&name)? {
+            return Ok(Slot::Present(layer));
+        }
+        let ingest = self.root.join("ingest").join(&name);
+        remove_all(&ingest)?;
+        // Unsynced, of an earlier boot.
+        remove_all(&self.root.join(&name))?;
+        fs::create_dir(&ingest).map_err(error::io("create", &ingest))?;
+        set_mode(&ingest, 0o700)?;
+        Ok(Slot::Reserved(Reserved { name, ingest, _lock: lock }))
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, LayerStoreError> {
+        let path = self.root.join("locks").join(name);
+        let options = OpenOptions::new().create(true).append(true).open(&path);
+        options.map_err(error::io("open", &path))
+    }
+
+    fn try_lock(&self, name: &str) -> Result<Option<File>, LayerStoreError> {
+        let file = self.lock_file(name)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(source)) => {
+                Err(error::io("lock", &self.root.join("locks").join(name))(source))
+            }
+        }
+    }
+}
+
+fn layer_name(diff_id: &Digest) -> String {
+    format!("{}-{}", diff_id.algorithm().name(), diff_id.hex())
+}
+
+fn set_mode(dir: &Path, mode: u32) -> Result<(), LayerStoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(error::io("chmod", dir))
+}
+
+fn remove_all(dir: &Path) -> Result<(), LayerStoreError> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(error::io("remove", dir)(source)),
+    }
+}
+
+/// Names the time since the last boot; empty where the kernel doesn't tell.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
+}

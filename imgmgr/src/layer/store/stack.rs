@@ -1,0 +1,131 @@
+//! The merged view of stacked layers, read without a mount: overlayfs' rules for whiteouts,
+//! opaque directories and what hides what.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fgetxattr, openat, readlinkat, statat};
+use rustix::io::Errno;
+
+use super::super::extract::{Below, BelowKind};
+
+const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Layers, the topmost first.
+#[derive(Debug)]
+pub struct Stack {
+    roots: Vec<OwnedFd>,
+}
+
+/// One directory in the merged view: where its parts are.
+struct Merged {
+    /// Index of the layer and the directory in it, the topmost first.
+    parts: Vec<(usize, OwnedFd)>,
+}
+
+/// What a name in a merged directory is.
+enum Found {
+    Absent,
+    Directory(Merged),
+    Other { dir: OwnedFd, kind: FileType },
+}
+
+impl Stack {
+    /// Opens the layers' trees, the topmost first; layers under an opaque root must be left out.
+    ///
+    /// # Errors
+    /// That of the first tree that can't be opened.
+    pub fn open(trees: &[PathBuf]) -> std::io::Result<Self> {
+        let roots = trees.iter().map(|tree| File::open(tree).map(OwnedFd::from));
+        Ok(Self { roots: roots.collect::<Result<_, _>>()? })
+    }
+
+    /// Returns the layers that make up the directory at `path`, the topmost first, with the
+    /// directory in each; empty if there is no directory.
+    pub(super) fn directory_parts(&self, path: &[u8]) -> Result<Vec<(usize, OwnedFd)>, Errno> {
+        match self.walk(path)? {
+            Found::Directory(merged) => Ok(merged.parts),
+            Found::Absent | Found::Other { .. } => Ok(Vec::new()),
+        }
+    }
+
+    fn walk(&self, path: &[u8]) -> Result<Found, Errno> {
+        let mut parts = Vec::with_capacity(self.roots.len());
+        for (layer, root) in self.roots.iter().enumerate() {
+            parts.push((layer, openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?));
+        }
+        let mut here = Merged { parts };
+        let mut names = path.split(|b| *b == b'/').filter(|name| !name.is_empty()).peekable();
+        while let Some(name) = names.next() {
+            match here.look_up(name)? {
+                Found::Directory(next) => here = next,
+                other if names.peek().is_none() => return Ok(other),
+                _ => return Ok(Found::Absent),
+            }
+        }
+        Ok(Found::Directory(here))
+    }
+}
+
+impl Merged {
+    fn look_up(self, name: &[u8]) -> Result<Found, Errno> {
+        let mut parts = Vec::new();
+        for (layer, dir) in self.parts {
+            let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat,
+                Err(Errno::NOENT) => continue,
+                Err(e) => return Err(e),
+            };
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if kind != FileType::Directory {
+                let whiteout = kind == FileType::CharacterDevice && stat.st_rdev == 0;
+                if parts.is_empty() && !whiteout {
+                    return Ok(Found::Other { dir, kind });
+                }
+                break;
+            }
+            let fd = openat(&dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
+            let opaque = is_opaque(&fd)?;
+            parts.push((layer, fd));
+            if opaque {
+                break;
+            }
+        }
+        Ok(if parts.is_empty() { Found::Absent } else { Found::Directory(Self { parts }) })
+    }
+}
+
+fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
+    for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
+        match fgetxattr(dir, name, &mut [0u8; 4][..]) {
+            Ok(_) => return Ok(true),
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
+impl Below for Stack {
+    fn look_up(&self, path: &[u8]) -> Result<BelowKind, Errno> {
+        let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        Ok(match self.walk(path)? {
+            Found::Absent => BelowKind::Absent,
+            Found::Directory(merged) => match merged.parts.into_iter().next() {
+                Some((_, fd)) => BelowKind::Directory(fd),
+                None => BelowKind::Absent,
+            },
+            Found::Other { dir, kind: FileType::Symlink } => {
+                BelowKind::Symlink(readlinkat(&dir, name, Vec::new())?.into_bytes())
+            }
+            Found::Other { dir, kind: FileType::RegularFile } => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let fd = openat(&dir, name, flags, Mode::empty())?;
+                let stat = rustix::fs::fstat(fd.as_fd())?;
+                BelowKind::File(fd, Box::new(stat))
+            }
+            Found::Other { .. } => BelowKind::Other,
+        })
+    }
+}

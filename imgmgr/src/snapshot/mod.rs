@@ -1,0 +1,273 @@
+//! Snapshots: writable or read-only views of an image's layers, by overlayfs.
+//!
+//! ```text
+//! snapshots/<id>/record.json     what it stands on (format: [`Record`])
+//! snapshots/<id>/upper, work     of a writable one
+//! snapshots/<id>/root            of a read-only one whose topmost layer doesn't describe the root
+//! snapshots/new-<id>, gone-<id>  on the way in and out; of no meaning after a crash
+//! ```
+//! A snapshot appears and disappears by one rename. Layers are shared read-only by all; mounting
+//! is apart from preparing, so that a container's own mount namespace can do it.
+
+mod diff;
+mod error;
+mod mount;
+mod usage;
+
+pub use diff::{DiffOptions, DiffSummary, diff};
+pub use error::SnapshotError;
+pub use mount::{IdMapping, detached};
+pub use usage::Usage;
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::layer::copy_directory_metadata;
+use crate::layer::store::Chain;
+
+/// The version of [`Record`] that this build writes and reads.
+const RECORD_VERSION: u32 = 1;
+/// Most bytes of a record: a thousand layers with long paths.
+const MAX_RECORD_BYTES: u64 = 8 << 20;
+/// Most bytes of a snapshot's name.
+const MAX_ID: usize = 128;
+
+/// The directory of snapshots.
+#[derive(Clone, Debug)]
+pub struct Snapshots {
+    root: PathBuf,
+}
+
+/// Whether a snapshot takes changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotKind {
+    /// Changes go to its own directory.
+    Active,
+    /// Nothing can change.
+    View,
+}
+
+/// `record.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// 1; other versions are refused.
+    pub version: u32,
+    /// Whether it takes changes.
+    pub kind: SnapshotKind,
+    /// The chain it stands on.
+    pub chain_id: crate::digest::Digest,
+    /// Lower directories, the topmost first.
+    pub lowers: Vec<PathBuf>,
+}
+
+/// One snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    dir: PathBuf,
+    record: Record,
+}
+
+impl Snapshot {
+    /// What it stands on.
+    #[must_use]
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Where changes go; `None` for a view.
+    #[must_use]
+    pub fn upper(&self) -> Option<PathBuf> {
+        (self.record.kind == SnapshotKind::Active).then(|| self.dir.join("upper"))
+    }
+}
+
+impl Snapshots {
+    /// Opens, and makes where missing, the directory of snapshots.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, SnapshotError> {
+        let root = root.into();
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&root).map_err(error::io("create", &root))?;
+        Ok(Self { root })
+    }
+
+    /// Makes the snapshot `id` on top of `chain`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Exists`] if the name is taken, [`SnapshotError::Name`] if it is none.
+    pub fn prepare(
+        &self,
+        id: &str,
+        chain: &Chain,
+        kind: SnapshotKind,
+    ) -> Result<Snapshot, SnapshotError> {
+        check_id(id)?;
+        let dir = self.root.join(id);
+        if dir.exists() {
+            return Err(SnapshotError::Exists { id: id.to_owned() });
+        }
+        let new = self.root.join(format!("new-{id}"));
+        remove_all(&new)?;
+        let mut lowers = chain.lowers.clone();
+        fs::DirBuilder::new().mode(0o700).create(&new).map_err(error::io("create", &new))?;
+        match kind {
+            SnapshotKind::Active => {
+                make_root(&new.join("upper"), &chain.root)?;
+                let work = new.join("work");
+                fs::create_dir(&work).map_err(error::io("create", &work))?;
+            }
+            SnapshotKind::View if lowers.first() == Some(&chain.root) => {}
+            SnapshotKind::View => {
+                make_root(&new.join("root"), &chain.root)?;
+                lowers.insert(0, dir.join("root"));
+            }
+        }
+        let record =
+            Record { version: RECORD_VERSION, kind, chain_id: chain.chain_id.clone(), lowers };
+        let text = serde_json::to_vec(&record).expect("a record has no map with odd keys");
+        let path = new.join("record.json");
+        fs::write(&path, text).map_err(error::io("write", &path))?;
+        // Fails if another process took the name: a directory with content is never replaced.
+        fs::rename(&new, &dir).map_err(|source| match source.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                SnapshotError::Exists { id: id.to_owned() }
+            }
+            _ => error::io("rename", &new)(source),
+        })?;
+        Ok(Snapshot { dir, record })
+    }
+
+    /// Returns the snapshot `id`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotFound`], [`SnapshotError::Record`].
+    pub fn get(&self, id: &str) -> Result<Snapshot, SnapshotError> {
+        check_id(id)?;
+        let dir = self.root.join(id);
+        let path = dir.join("record.json");
+        let size = match fs::metadata(&path) {
+            Ok(meta) => meta.len(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(SnapshotError::NotFound { id: id.to_owned() });
+            }
+            Err(source) => return Err(error::io("read", &path)(source)),
+        };
+        if size > MAX_RECORD_BYTES {
+            return Err(SnapshotError::Record { path, source: None });
+        }
+        let text = fs::read(&path).map_err(error::io("read", &path))?;
+        match serde_json::from_slice::<Record>(&text) {
+            Ok(record) if record.version == RECORD_VERSION => Ok(Snapshot { dir, record }),
+            Ok(_) => Err(SnapshotError::Record { path, source: None }),
+            Err(source) => Err(SnapshotError::Record { path, source: Some(source) }),
+        }
+    }
+
+    /// Lists the names of all snapshots, sorted.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn ids(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut ids = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(error::io("read", &self.root))? {
+            let name = entry.map_err(error::io("read", &self.root))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            if !name.starts_with("new-") && !name.starts_with("gone-") {
+                ids.push(name);
+            }
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// Removes the snapshot `id` and everything in it; it must not be mounted any more.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotFound`], [`SnapshotError::Io`].
+    pub fn remove(&self, id: &str) -> Result<(), SnapshotError> {
+        check_id(id)?;
+        let (dir, gone) = (self.root.join(id), self.root.join(format!("gone-{id}")));
+        remove_all(&gone)?;
+        fs::rename(&dir, &gone).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => SnapshotError::NotFound { id: id.to_owned() },
+            _ => error::io("rename", &dir)(source),
+        })?;
+        remove_all(&gone)
+    }
+
+    /// Measures what the snapshot `id` holds itself, without its layers.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NotFound`], [`SnapshotError::Io`].
+    pub fn usage(&self, id: &str) -> Result<Usage, SnapshotError> {
+        let snapshot = self.get(id)?;
+        match snapshot.upper() {
+            Some(upper) => usage::measure(&upper),
+            None => Ok(Usage::default()),
+        }
+    }
+}
+
+/// A name that is one harmless path component and none of our own prefixes.
+fn check_id(id: &str) -> Result<(), SnapshotError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let fine = !id.is_empty()
+        && id.len() <= MAX_ID
+        && id.bytes().all(plain)
+        && !id.starts_with(['.', '-'])
+        && !id.starts_with("new-")
+        && !id.starts_with("gone-");
+    if fine { Ok(()) } else { Err(SnapshotError::Name { id: id.to_owned() }) }
+}
+
+/// Makes a directory with the metadata of the image's root.
+fn make_root(dir: &Path, model: &Path) -> Result<(), SnapshotError> {
+    fs::create_dir(dir).map_err(error::io("create", dir))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(error::io("chmod", dir))?;
+    let from = fs::File::open(model).map_err(error::io("open", model))?;
+    let to = fs::File::open(dir).map_err(error::io("open", dir))?;
+    copy_directory_metadata(from.as_fd(), to.as_fd())
+        .map_err(|errno| error::io("copy metadata to", dir)(errno.into()))
+}
+
+/// Removes a tree; overlayfs leaves a directory without permissions in `work`.
+fn remove_all(dir: &Path) -> Result<(), SnapshotError> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => return Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+            return Err(error::io("remove", dir)(e));
+        }
+        Err(_) => {}
+    }
+    let inner = dir.join("work/work");
+    let _ = fs::set_permissions(&inner, fs::Permissions::from_mode(0o700));
+    fs::remove_dir_all(dir).map_err(error::io("remove", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_harmless_component() {
+        for id in ["a", "web-1", "A_b.c", &"x".repeat(MAX_ID)] {
+            assert!(check_id(id).is_ok(), "{id}");
+        }
+        for id in
+            ["", ".", "..", "a/b", "new-a", "gone-a", "-a", "a b", "a\0", &"x".repeat(MAX_ID + 1)]
+        {
+            assert!(check_id(id).is_err(), "{id}");
+        }
+    }
+}
