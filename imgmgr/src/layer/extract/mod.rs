@@ -74,6 +74,9 @@ pub(super) fn extract<R: BufRead>(
         links: nodes::LinkParent::default(),
         writeback: nodes::WriteBack::new(options.durability),
     };
+    if options.form == LayerForm::Flat {
+        extraction.tree.keep_times(Vec::new(), root)?;
+    }
     let mut entries = 0u64;
     let mut cleaned = Vec::new();
     let mut root_described = false;
@@ -96,7 +99,7 @@ pub(super) fn extract<R: BufRead>(
         extraction.entry(&cleaned, reader)?;
     }
     let mut facts = extraction.finish()?;
-    if !root_described && options.form != LayerForm::Flat && below.is_none() {
+    if !root_described && options.form != LayerForm::Flat {
         facts.implied.push(Vec::new());
     }
     facts.implied.sort();

@@ -248,16 +248,23 @@ impl Extraction<'_> {
             self.tree.facts.links_below.push((whole.to_vec(), target.to_vec()));
             return Ok(());
         }
+        let (target_dir, target_name) = path::split(target);
+        let mut target = self.tree.resolve(target_dir)?;
+        path::push(&mut target, target_name);
+        let target = target.as_slice();
         let BelowKind::File(from, stat) = self.tree.look_below(target)? else {
             return Err(refused(whole, "hard link to a file that isn't there"));
         };
         let (dir, last) = path::split(whole);
         let (target_dir, target_name) = path::split(target);
         self.tree.enter(target_dir)?;
-        let up = openat(self.tree.current_dir(), target_name, NEW_FILE, Mode::from_raw_mode(0o600));
-        let up = up.map_err(|e| failed("openat", target, e))?;
-        metadata::copy_file(from.as_fd(), &stat, up.as_fd())
-            .map_err(|e| failed("copy up", target, e))?;
+        match openat(self.tree.current_dir(), target_name, NEW_FILE, Mode::from_raw_mode(0o600)) {
+            Ok(up) => metadata::copy_file(from.as_fd(), &stat, up.as_fd())
+                .map_err(|e| failed("copy up", target, e))?,
+            // Copied up before, for another link.
+            Err(Errno::EXIST) => {}
+            Err(e) => return Err(failed("openat", target, e)),
+        }
         let parent = openat(self.tree.current_dir(), ".", OFlags::PATH | DIR, Mode::empty());
         let parent = parent.map_err(|e| failed("openat", target, e))?;
         self.tree.enter(dir)?;

@@ -329,7 +329,7 @@ impl<'t> Tree<'t> {
     }
 
     /// Follows the symbolic links of a directory path, each inside the root: the result has none.
-    fn resolve(&self, dir: &[u8]) -> Result<Vec<u8>, LayerError> {
+    pub(super) fn resolve(&self, dir: &[u8]) -> Result<Vec<u8>, LayerError> {
         let mut pending: Vec<Vec<u8>> = components(dir);
         let mut real = Vec::new();
         let mut followed = 0;

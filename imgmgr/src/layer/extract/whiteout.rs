@@ -89,6 +89,8 @@ impl Extraction<'_> {
         metadata::set_opaque(std::os::fd::AsFd::as_fd(&fd), self.options.form)
             .map_err(|e| failed("fsetxattr", &whole, e))?;
         self.tree.note_opaque(&whole);
+        // Nothing is below it any more that could describe it.
+        self.tree.facts.implied.retain(|dir| *dir != whole);
         Ok(())
     }
 

@@ -24,6 +24,13 @@ struct Merged {
     parts: Vec<(usize, OwnedFd)>,
 }
 
+/// What an opaque directory means where a path ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AtEnd {
+    StopAtOpaque,
+    PassOpaque,
+}
+
 /// What a name in a merged directory is.
 enum Found {
     Absent,
@@ -41,16 +48,18 @@ impl Stack {
         Ok(Self { roots: roots.collect::<Result<_, _>>()? })
     }
 
-    /// Returns the layers that make up the directory at `path`, the topmost first, with the
-    /// directory in each; empty if there is no directory.
+    /// Returns the layers that have a say on the directory at `path` itself, the topmost first,
+    /// with the directory in each; empty if there is no directory.
+    ///
+    /// An opaque directory hides what is in those below it, not what they say of it.
     pub(super) fn directory_parts(&self, path: &[u8]) -> Result<Vec<(usize, OwnedFd)>, Errno> {
-        match self.walk(path)? {
+        match self.walk(path, AtEnd::PassOpaque)? {
             Found::Directory(merged) => Ok(merged.parts),
             Found::Absent | Found::Other { .. } => Ok(Vec::new()),
         }
     }
 
-    fn walk(&self, path: &[u8]) -> Result<Found, Errno> {
+    fn walk(&self, path: &[u8], at_end: AtEnd) -> Result<Found, Errno> {
         let mut parts = Vec::with_capacity(self.roots.len());
         for (layer, root) in self.roots.iter().enumerate() {
             parts.push((layer, openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?));
@@ -58,9 +67,10 @@ impl Stack {
         let mut here = Merged { parts };
         let mut names = path.split(|b| *b == b'/').filter(|name| !name.is_empty()).peekable();
         while let Some(name) = names.next() {
-            match here.look_up(name)? {
+            let last = names.peek().is_none();
+            match here.look_up(name, if last { at_end } else { AtEnd::StopAtOpaque })? {
                 Found::Directory(next) => here = next,
-                other if names.peek().is_none() => return Ok(other),
+                other if last => return Ok(other),
                 _ => return Ok(Found::Absent),
             }
         }
@@ -69,7 +79,7 @@ impl Stack {
 }
 
 impl Merged {
-    fn look_up(self, name: &[u8]) -> Result<Found, Errno> {
+    fn look_up(self, name: &[u8], at_opaque: AtEnd) -> Result<Found, Errno> {
         let mut parts = Vec::new();
         for (layer, dir) in self.parts {
             let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -86,7 +96,7 @@ impl Merged {
                 break;
             }
             let fd = openat(&dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
-            let opaque = is_opaque(&fd)?;
+            let opaque = at_opaque == AtEnd::StopAtOpaque && is_opaque(&fd)?;
             parts.push((layer, fd));
             if opaque {
                 break;
@@ -110,7 +120,7 @@ fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
 impl Below for Stack {
     fn look_up(&self, path: &[u8]) -> Result<BelowKind, Errno> {
         let name = path.rsplit(|b| *b == b'/').next().unwrap_or_default();
-        Ok(match self.walk(path)? {
+        Ok(match self.walk(path, AtEnd::StopAtOpaque)? {
             Found::Absent => BelowKind::Absent,
             Found::Directory(merged) => match merged.parts.into_iter().next() {
                 Some((_, fd)) => BelowKind::Directory(fd),
