@@ -11,7 +11,7 @@ use kernel::cgroupfs;
 use super::devices::DeviceFilter;
 use super::plan::{Controller, Driver, Hierarchy, Place, Step};
 use super::systemd::Unit;
-use super::{CgroupError, CgroupPlan, CgroupRecord, LayoutKind, steps};
+use super::{CgroupError, CgroupPath, CgroupPlan, CgroupRecord, LayoutKind, steps};
 use crate::spec::{HostPid, HostUid};
 
 /// A task that is still being made refuses to be moved; how often and how long to wait for it.
@@ -65,6 +65,11 @@ pub enum ClonedInto {
 impl Dir {
     pub(super) fn new(place: Place) -> Dir {
         Dir { place, fd: OnceCell::new(), made: Vec::new() }
+    }
+
+    /// Points to another directory of the same hierarchy.
+    pub(super) fn relocate(&mut self, path: CgroupPath) {
+        *self = Dir::new(Place { path, ..self.place.clone() });
     }
 
     /// The directory, opened at first use.
@@ -269,7 +274,7 @@ impl Cgroup {
         };
         if let Some(path) = started {
             for dir in &mut self.dirs {
-                dir.place.path = path.clone();
+                dir.relocate(path.clone());
                 if self.kind != LayoutKind::V2 {
                     dir.make()?;
                 }

@@ -10,10 +10,13 @@
 
 mod convert;
 pub mod devices;
+mod enter;
 mod error;
+mod events;
 mod handle;
 mod layout;
 mod limits;
+mod mount;
 mod path;
 mod plan;
 mod record;
@@ -22,17 +25,26 @@ pub mod stats;
 mod steps;
 pub mod systemd;
 mod tasks;
+mod update;
 
 pub use convert::{cpu_weight, io_weight, swap_limit};
+pub use enter::SubCgroups;
 pub use error::CgroupError;
+pub use events::{OomEvent, OomWatch};
 pub use handle::{Cgroup, ClonedInto};
 pub use layout::{
     CgroupLayout, DEFAULT_ROOT, HierarchyMount, LayoutKind, Legacy, OwnCgroup, Unified,
     parse_mountinfo, parse_own_cgroups,
 };
+pub use mount::{ContainerMount, LegacyMount};
 pub use path::{CgroupPath, SliceName, UnitName, UnitPath};
 pub use plan::{
     Absent, CgroupPlan, CgroupRequest, Controller, Driver, Hierarchy, Place, Step, UnitPlan, Write,
 };
 pub use record::{CgroupRecord, CoupledLimits};
+pub use stats::Stats;
 pub use tasks::{FreezerState, Killed};
+pub use update::plan_update;
+
+#[cfg(test)]
+mod tests;

@@ -108,10 +108,18 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
             patches[first..].iter_mut().for_each(|patch| patch.end = end);
         }
     }
+    // The verifier refuses what nothing leads to, so each verdict is there only if it is reached.
+    let is_targeted = |target| patches.iter().any(|patch: &Patch| patch.target == target);
+    let falls_through = code.last().is_none_or(|last| last.code != op::JUMP);
+    let ends_next = patches.iter().any(|p| p.target == Target::Next && p.end == code.len());
     let deny = code.len();
-    code.extend([insn(op::SET, 0, 0, 0, 0), insn(op::EXIT, 0, 0, 0, 0)]);
+    if falls_through || ends_next || is_targeted(Target::Deny) {
+        code.extend([insn(op::SET, 0, 0, 0, 0), insn(op::EXIT, 0, 0, 0, 0)]);
+    }
     let allow = code.len();
-    code.extend([insn(op::SET, 0, 0, 0, 1), insn(op::EXIT, 0, 0, 0, 0)]);
+    if is_targeted(Target::Allow) {
+        code.extend([insn(op::SET, 0, 0, 0, 1), insn(op::EXIT, 0, 0, 0, 0)]);
+    }
     for patch in patches {
         let to = match patch.target {
             Target::Next => patch.end,

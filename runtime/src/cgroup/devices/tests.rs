@@ -98,6 +98,13 @@ fn expected(rules: &[DeviceRule], access: u64, kind: u64, major: u64, minor: u64
 #[track_caller]
 fn check_program(rules: &[DeviceRule]) {
     let program = compile(rules).unwrap();
+    if let Some(program) = &program {
+        // The kernel's verifier agrees that it is a program, where it may be asked.
+        match kernel::bpf::load_device_filter(program) {
+            Ok(_) | Err(kernel::Errno::PERM) => {}
+            Err(errno) => panic!("{rules:?}: {errno}"),
+        }
+    }
     for access in 1..8 {
         for kind in [1, 2] {
             for major in [0, 1, 2, 5, 8, 136, 4095] {
@@ -130,6 +137,9 @@ fn programs_mean_what_the_rules_mean() {
         "+c 9999:3 rwm\n-b 8:9999999 rwm",
         "+c 1:3 rwm\n-a *:* rwm\n+b *:* m",
         "-c 1:3 rwm\n+a *:* rwm",
+        "+a *:* rwm\n-c 9999:3 rwm",
+        "+c *:* rwm\n+b *:* rwm",
+        "",
     ] {
         check_program(&rules(text));
     }

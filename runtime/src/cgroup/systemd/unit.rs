@@ -31,6 +31,14 @@ impl Unit {
         Err(CgroupError::NoSystemd)
     }
 
+    pub(in crate::cgroup) fn set_limits(
+        &mut self,
+        _limits: &crate::spec::Resources,
+        _kind: crate::cgroup::LayoutKind,
+    ) -> Result<(), CgroupError> {
+        Err(CgroupError::NoSystemd)
+    }
+
     pub(in crate::cgroup) fn stop(&mut self) -> Result<(), CgroupError> {
         let _ = &self.name;
         Ok(())
