@@ -20,6 +20,8 @@ pub struct Settings {
     pub cgroup_driver: CgroupDriver,
     /// `--rootless`.
     pub rootless: Rootless,
+    /// The D-Bus address of the user's bus, where the environment tells one.
+    pub user_bus: Option<String>,
 }
 
 /// Who makes control groups.

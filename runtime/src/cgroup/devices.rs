@@ -15,6 +15,7 @@ mod ebpf;
 mod legacy;
 
 pub use ebpf::compile;
+pub(in crate::cgroup) use legacy::allow_list;
 pub use legacy::plan_legacy;
 
 const ALL: DeviceAccess = DeviceAccess { read: true, write: true, mknod: true };
@@ -141,6 +142,11 @@ impl fmt::Display for Letters {
         let letters = [(self.0.read, "r"), (self.0.write, "w"), (self.0.mknod, "m")];
         letters.iter().filter(|(on, _)| *on).try_for_each(|(_, letter)| f.write_str(letter))
     }
+}
+
+/// `rwm`, in this order.
+pub(in crate::cgroup) fn letters(access: DeviceAccess) -> String {
+    Letters(access).to_string()
 }
 
 /// The rule as the devices controller prints it.

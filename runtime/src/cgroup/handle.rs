@@ -22,10 +22,12 @@ const ATTACH_PAUSE: Duration = Duration::from_millis(30);
 const DELEGATED: &str = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
 const DELEGATE_LIST: &str = "/sys/kernel/cgroup/delegate";
 
+/// There where systemd is process 1 (sd_booted(3)).
+const BOOTED_BY_SYSTEMD: &str = "/run/systemd/system";
+
 /// The container's cgroup.
 #[derive(Debug)]
 pub struct Cgroup {
-    pub(super) driver: Driver,
     pub(super) kind: LayoutKind,
     /// Empty for a rootless container without any cgroup.
     pub(super) dirs: Vec<Dir>,
@@ -169,11 +171,13 @@ impl Cgroup {
     /// # Errors
     /// By directory and file. What was made is removed again.
     pub fn create(plan: &CgroupPlan) -> Result<Cgroup, CgroupError> {
+        if plan.unit.is_some() && cgroupfs::exists(cgroupfs::CWD, BOOTED_BY_SYSTEMD) != Ok(true) {
+            return Err(CgroupError::NoSystemd);
+        }
         let mut cgroup = Cgroup {
-            driver: plan.driver,
             kind: plan.kind,
             dirs: plan.places.iter().cloned().map(Dir::new).collect(),
-            unit: plan.unit.as_ref().map(Unit::new).transpose()?,
+            unit: plan.unit.as_ref().map(Unit::new),
             pending: Pending {
                 limits: plan.limits.clone(),
                 devices: plan.devices.clone(),
@@ -199,7 +203,6 @@ impl Cgroup {
     #[must_use]
     pub fn open(record: &CgroupRecord) -> Cgroup {
         Cgroup {
-            driver: record.driver,
             kind: record.layout,
             dirs: record.places.iter().cloned().map(Dir::new).collect(),
             unit: Unit::of_record(record),
@@ -272,6 +275,7 @@ impl Cgroup {
             Some(unit) => unit.start(pid)?,
             None => None,
         };
+        let just_started = started.is_some();
         if let Some(path) = started {
             for dir in &mut self.dirs {
                 dir.relocate(path.clone());
@@ -281,10 +285,13 @@ impl Cgroup {
             }
             self.prepare()?;
         }
-        let systemd_did = self.driver == Driver::Systemd && self.kind == LayoutKind::V2;
+        let holds = self.unit.as_ref().is_some_and(Unit::holds_processes);
+        let systemd_did = holds && cloned == ClonedInto::Own && just_started;
         for dir in &self.dirs {
-            let is_unified = dir.place.hierarchy == Hierarchy::Unified;
-            let is_there = is_unified && (cloned == ClonedInto::Target || systemd_did);
+            let is_there = match &dir.place.hierarchy {
+                Hierarchy::Unified => cloned == ClonedInto::Target || systemd_did,
+                Hierarchy::Legacy(names) => systemd_did && names[0] == "name=systemd",
+            };
             if !is_there {
                 dir.attach(pid)?;
             }

@@ -76,6 +76,7 @@ mod tests {
             controllers: Vec::new(),
             unit: None,
             user: false,
+            user_bus: None,
             coupled: CoupledLimits::default(),
         }
     }

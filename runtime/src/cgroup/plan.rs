@@ -36,8 +36,11 @@ pub struct CgroupRequest<'a> {
     pub device_nodes: &'a [DeviceNode],
     /// Annotations with limits of their own.
     pub extensions: &'a Extensions,
-    /// No right to the host's cgroups is expected: go on without them where nothing needs them.
+    /// No right to the host's cgroups is expected: go on without them where nothing needs them,
+    /// and ask the user's systemd.
     pub rootless: bool,
+    /// The D-Bus address of the user's bus, where one is known.
+    pub user_bus: Option<&'a str>,
     /// Who shall own the cgroup: set when the container has a cgroup namespace of its own and a
     /// writable cgroup mount (config-linux.md#cgroup-ownership). Version 1 never delegates.
     pub delegate_to: Option<HostUid>,
@@ -176,8 +179,12 @@ pub struct UnitPlan {
     pub resources: Resources,
     /// The container's device rules with the default ones.
     pub device_rules: Vec<crate::spec::DeviceRule>,
+    /// The host's shape.
+    pub kind: LayoutKind,
     /// Whether to talk to the user's systemd.
     pub user: bool,
+    /// Where that listens, as a D-Bus address.
+    pub user_bus: Option<String>,
 }
 
 impl CgroupPlan {
@@ -200,7 +207,8 @@ impl CgroupPlan {
         };
         let available = layout.unified.as_ref().map_or(&[][..], |unified| &unified.controllers);
         let homes = Homes { places: &places, available };
-        let limits = limits::plan_limits(request.resources, request.extensions, &homes)?;
+        let resources = unit.as_ref().map_or(request.resources, |unit| &unit.resources);
+        let limits = limits::plan_limits(resources, request.extensions, &homes)?;
         let controllers = available.iter().map(|name| Controller {
             name: name.clone(),
             required: limits.required.contains(&name.as_str()),
@@ -301,9 +309,11 @@ impl UnitPlan {
             properties: own.into_iter().chain(asked).collect(),
             name,
             slice,
-            resources: request.resources.clone(),
+            resources: unit_resources(request),
             device_rules: device_rules(request),
+            kind,
             user: request.rootless,
+            user_bus: request.user_bus.map(str::to_owned),
         })
     }
 
@@ -323,6 +333,22 @@ impl UnitPlan {
         });
         legacy.chain(unified).collect()
     }
+}
+
+/// The resources as systemd will keep them.
+fn unit_resources(request: &CgroupRequest<'_>) -> Resources {
+    let mut resources = super::systemd::as_kept(request.resources);
+    let extensions = request.extensions;
+    for (file, value) in [
+        ("memory.high", extensions.memory_high),
+        ("memory.min", extensions.memory_min),
+        ("memory.low", extensions.memory_low),
+    ] {
+        if let Some(value) = value {
+            resources.unified.insert(file.to_owned(), value.to_string());
+        }
+    }
+    resources
 }
 
 /// The cgroup of a user's systemd, `/user.slice/user-1000.slice/user@1000.service`, above `own`.

@@ -26,6 +26,9 @@ pub struct CgroupRecord {
     /// Whether the user's systemd has the unit.
     #[serde(default)]
     pub user: bool,
+    /// The address of the user's bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_bus: Option<String>,
     /// Limits that only make sense together: an update of one needs the others.
     #[serde(default)]
     pub coupled: CoupledLimits,
@@ -88,6 +91,7 @@ impl CgroupRecord {
             controllers: plan.controllers.iter().map(|c| c.name.clone()).collect(),
             unit: plan.unit.as_ref().map(|unit| unit.name.to_string()),
             user: plan.unit.as_ref().is_some_and(|unit| unit.user),
+            user_bus: plan.unit.as_ref().and_then(|unit| unit.user_bus.clone()),
             coupled: CoupledLimits::of(resources),
         }
     }

@@ -16,8 +16,8 @@ mod wire;
 
 use std::fmt;
 
-pub use bus::{Bus, BusError};
-pub use properties::limit_properties;
+pub use bus::{Bus, BusError, Peer};
+pub use properties::{as_kept, device_properties, limit_properties, rounded_quota};
 pub use unit::Unit;
 pub use value::{TextError, Value};
 pub use wire::{Message, MessageKind, WireError};

@@ -15,9 +15,15 @@ use crate::spec::{Extensions, HostPid, HostUid, Memory, Resources};
 
 /// Says why a test can't run here; CI sets `REQUIRE_ALL`, and then that is a failure.
 #[track_caller]
-fn skip(why: &str) {
+#[expect(clippy::disallowed_methods, reason = "CI says by the environment that it has everything")]
+pub(super) fn skip(why: &str) {
     assert!(std::env::var_os("REQUIRE_ALL").is_none(), "skipped: {why}");
     println!("skipped: {why}");
+}
+
+/// Says that another kind of host has what a test is about: CI runs it there.
+fn elsewhere(why: &str) {
+    println!("not on this host: {why}");
 }
 
 /// The host's layout, if this process may make cgroups in it.
@@ -40,7 +46,19 @@ fn host() -> Option<CgroupLayout> {
 fn host_v1() -> Option<CgroupLayout> {
     let layout = host()?;
     if layout.legacy.is_empty() {
-        skip("no version 1 hierarchy here");
+        elsewhere("no version 1 hierarchy here");
+        return None;
+    }
+    Some(layout)
+}
+
+/// A host whose only hierarchy is cgroup2, with the controllers a test is about.
+fn host_with(controllers: &[&str]) -> Option<CgroupLayout> {
+    let layout = host_v2()?;
+    let available = &layout.unified.as_ref()?.controllers;
+    let missing = controllers.iter().find(|name| !available.iter().any(|a| a == *name));
+    if let Some(name) = missing {
+        elsewhere(&format!("no {name} controller in the cgroup2 mount"));
         return None;
     }
     Some(layout)
@@ -142,6 +160,7 @@ fn plan(path: &str, resources: &Resources, layout: &CgroupLayout) -> CgroupPlan 
         device_nodes: &[],
         extensions: &extensions,
         rootless: false,
+        user_bus: None,
         delegate_to: None,
     };
     CgroupPlan::new(&request, layout).unwrap()
@@ -434,10 +453,9 @@ fn an_update_of_version_1_finds_the_order_and_its_partners() {
 
 #[test]
 fn limits_of_version_2_are_in_the_files() {
-    let Some(layout) = host_v2() else { return };
-    let has_hugetlb = layout.unified.iter().any(|u| u.controllers.iter().any(|c| c == "hugetlb"));
-    if !has_hugetlb || !Path::new("/sys/kernel/mm/hugepages/hugepages-2048kB").exists() {
-        return skip("no hugetlb controller in the cgroup2 mount");
+    let Some(layout) = host_with(&["hugetlb"]) else { return };
+    if !Path::new("/sys/kernel/mm/hugepages/hugepages-2048kB").exists() {
+        return elsewhere("no huge pages of 2 MiB");
     }
     let path = format!("/{}/inner", unique_name());
     let mut resources =
@@ -537,4 +555,205 @@ fn statistics_are_printed_as_runc_prints_them() {
     assert!(json["cpuset"]["cpu_exclusive"].is_u64());
     // Zero is left out where runc leaves it out.
     assert_eq!(json["pids"].get("limit"), None);
+}
+
+#[test]
+fn memory_cpu_and_tasks_of_version_2_are_in_the_files() {
+    let Some(layout) = host_with(&["memory", "cpu", "pids", "cpuset"]) else { return };
+    let resources = Resources {
+        memory: Memory {
+            limit: Some(64 << 20),
+            swap: Some(64 << 20),
+            reservation: Some(16 << 20),
+            ..Memory::default()
+        },
+        cpu: Cpu {
+            shares: Some(1024),
+            quota: Some(50_000),
+            burst: Some(10_000),
+            cpus: Some("0".to_owned()),
+            ..Cpu::default()
+        },
+        pids_limit: Some(20),
+        ..Resources::default()
+    };
+    let mut made = Made::new(&resources, &layout);
+    made.cgroup.apply_limits().unwrap();
+    made.run("exec sleep 1000");
+    assert_eq!(made.value("", "memory.max"), (64 << 20).to_string());
+    assert_eq!(made.value("", "memory.low"), (16 << 20).to_string());
+    if made.file("", "memory.swap.max").exists() {
+        assert_eq!(made.value("", "memory.swap.max"), "0");
+    }
+    assert_eq!(made.value("", "cpu.weight"), "100");
+    assert_eq!(made.value("", "cpu.max"), "50000 100000");
+    assert_eq!(made.value("", "cpu.max.burst"), "10000");
+    assert_eq!(made.value("", "cpuset.cpus"), "0");
+    assert_eq!(made.value("", "pids.max"), "20");
+    let stats = made.cgroup.stats().unwrap();
+    assert_eq!((stats.pids.current, stats.pids.limit), (1, 20));
+    assert_eq!(stats.memory.usage.limit, 64 << 20);
+    assert!(stats.memory.usage.usage > 0 && stats.memory.raw.contains_key("anon"));
+    let mut record = made.record.clone();
+    let mut update =
+        |resources: &Resources| Cgroup::open(&made.record).update(&mut record, resources);
+    // The partner is kept: as much swap as before, whatever the memory.
+    let more = Memory { limit: Some(32 << 20), ..Memory::default() };
+    update(&Resources { memory: more, ..Resources::default() }).unwrap();
+    assert_eq!(made.value("", "memory.max"), (32 << 20).to_string());
+    if made.file("", "memory.swap.max").exists() {
+        assert_eq!(made.value("", "memory.swap.max"), (32 << 20).to_string());
+    }
+    let quota = Cpu { quota: Some(20_000), ..Cpu::default() };
+    update(&Resources { cpu: quota, ..Resources::default() }).unwrap();
+    assert_eq!(made.value("", "cpu.max"), "20000 100000");
+    let tiny = Memory {
+        limit: Some(1),
+        swap: Some(1),
+        check_before_update: Some(true),
+        ..Memory::default()
+    };
+    let error = update(&Resources { memory: tiny, ..Resources::default() }).unwrap_err();
+    assert!(error.to_string().starts_with("rejecting memory+swap limit 1"), "{error}");
+    assert_eq!(made.value("", "memory.max"), (32 << 20).to_string());
+}
+
+#[test]
+fn out_of_memory_is_reported_on_version_2() {
+    let Some(layout) = host_with(&["memory"]) else { return };
+    let resources = Resources {
+        memory: Memory { limit: Some(8 << 20), swap: Some(8 << 20), ..Memory::default() },
+        ..Resources::default()
+    };
+    let mut made = Made::new(&resources, &layout);
+    made.cgroup.apply_limits().unwrap();
+    made.run("exec sleep 1000");
+    let mut watch = made.cgroup.watch_oom().unwrap();
+    let soon = Some(Duration::from_millis(1));
+    assert_eq!(watch.wait(soon).unwrap(), OomEvent::TimedOut);
+    made.run("x=a; while :; do x=$x$x; done");
+    let long = Some(Duration::from_secs(120));
+    assert_eq!(watch.wait(long).unwrap(), OomEvent::Oom);
+    assert!(made.cgroup.oom_kills().unwrap() >= 1);
+    made.cgroup.kill_all().unwrap();
+    for child in &mut made.children {
+        child.wait().unwrap();
+    }
+    let mut last = watch.wait(long).unwrap();
+    while last == OomEvent::Oom {
+        last = watch.wait(long).unwrap();
+    }
+    assert_eq!(last, OomEvent::Gone);
+}
+
+/// A host that systemd runs, and a container's plan for it.
+fn systemd_plan(resources: &Resources) -> Option<(CgroupPlan, CgroupRecord)> {
+    if !Path::new("/run/systemd/system").exists() {
+        elsewhere("systemd does not run this host");
+        return None;
+    }
+    let layout = host()?;
+    let extensions = Extensions {
+        systemd_properties: vec![("TimeoutStopSec".to_owned(), "uint64 7".to_owned())],
+        ..Extensions::default()
+    };
+    let path = format!("runt-test.slice:runt:{}", unique_name());
+    let request = CgroupRequest {
+        id: "c1",
+        driver: Driver::Systemd,
+        cgroups_path: Some(&path),
+        resources,
+        device_nodes: &[],
+        extensions: &extensions,
+        rootless: false,
+        user_bus: None,
+        delegate_to: None,
+    };
+    let plan = CgroupPlan::new(&request, &layout).unwrap();
+    let record = CgroupRecord::of(&plan, resources);
+    Some((plan, record))
+}
+
+fn shown(unit: &str, property: &str) -> String {
+    let output = Command::new("systemctl").args(["show", "-P", property, unit]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn systemd_holds_a_container_in_a_scope() {
+    let resources = Resources {
+        devices: deny_all(),
+        memory: Memory { limit: Some(64 << 20), ..Memory::default() },
+        cpu: Cpu { quota: Some(50_001), shares: Some(512), ..Cpu::default() },
+        pids_limit: Some(30),
+        ..Resources::default()
+    };
+    let Some((plan, record)) = systemd_plan(&resources) else { return };
+    let cgroup = Cgroup::create(&plan).unwrap();
+    assert!(cgroup.clone_target().unwrap().is_none(), "there is no scope without a process");
+    let mut made = Made { cgroup, record, children: Vec::new() };
+    let unit = made.record.unit.clone().unwrap();
+    let pid = made.run("head -c1 /dev/kmsg >/dev/null 2>&1 || echo no kmsg; exec sleep 1000");
+    made.cgroup.apply_limits().unwrap();
+    assert_eq!(
+        sorted(Cgroup::open(&made.record).pids().unwrap()),
+        [pid.0],
+        "where the record says"
+    );
+    assert_eq!(shown(&unit, "ActiveState"), "active");
+    assert_eq!(shown(&unit, "Slice"), "runt-test.slice");
+    assert_eq!(shown(&unit, "Delegate"), "yes");
+    assert_eq!(shown(&unit, "TasksMax"), "30");
+    assert_eq!(shown(&unit, "MemoryMax"), (64 << 20).to_string());
+    assert_eq!(shown(&unit, "CPUQuotaPerSecUSec"), "510ms");
+    assert_eq!(shown(&unit, "DevicePolicy"), "strict");
+    assert_eq!(shown(&unit, "TimeoutStopUSec"), "7s");
+    if made.record.layout == LayoutKind::V2 {
+        assert_eq!(made.value("", "cpu.max"), "51000 100000", "rounded as systemd does");
+        assert_eq!(made.value("", "cpu.weight"), "59");
+    }
+    // What systemd writes again changes nothing.
+    assert!(Command::new("systemctl").arg("daemon-reload").status().unwrap().success());
+    assert_eq!(shown(&unit, "TasksMax"), "30");
+    let mut record = made.record.clone();
+    let changed = Resources { pids_limit: Some(40), ..Resources::default() };
+    Cgroup::open(&record.clone()).update(&mut record, &changed).unwrap();
+    assert_eq!(shown(&unit, "TasksMax"), "40");
+    made.cgroup.kill_all().unwrap();
+    assert_eq!(made.output(), "no kmsg\n");
+    made.cgroup.remove().unwrap();
+    assert!(!Path::new(&made.record.places[0].dir()).exists());
+    assert_ne!(shown(&unit, "ActiveState"), "active");
+}
+
+#[test]
+fn systemd_refuses_a_second_container_of_the_same_name() {
+    let Some((plan, record)) = systemd_plan(&Resources::default()) else { return };
+    let cgroup = Cgroup::create(&plan).unwrap();
+    let mut made = Made { cgroup, record, children: Vec::new() };
+    made.run("exec sleep 1000");
+    let error = Cgroup::create(&plan).unwrap_err().to_string();
+    assert!(error.starts_with("container's cgroup is not empty"), "{error}");
+}
+
+#[test]
+fn a_host_without_systemd_says_so() {
+    if Path::new("/run/systemd/system").exists() {
+        return elsewhere("systemd runs this host");
+    }
+    let Some(layout) = host() else { return };
+    let (resources, extensions) = (Resources::default(), Extensions::default());
+    let request = CgroupRequest {
+        id: "c1",
+        driver: Driver::Systemd,
+        cgroups_path: None,
+        resources: &resources,
+        device_nodes: &[],
+        extensions: &extensions,
+        rootless: false,
+        user_bus: None,
+        delegate_to: None,
+    };
+    let plan = CgroupPlan::new(&request, &layout).unwrap();
+    assert!(matches!(Cgroup::create(&plan), Err(CgroupError::NoSystemd)));
 }

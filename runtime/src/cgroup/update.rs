@@ -4,7 +4,7 @@ use super::handle::{Cgroup, Dir};
 use super::limits::{self, Homes};
 use super::plan::{Step, Write};
 use super::record::CoupledLimits;
-use super::{CgroupError, CgroupRecord, steps};
+use super::{CgroupError, CgroupRecord, steps, systemd};
 use crate::spec::{Extensions, Resources};
 
 /// Plans the writes for what `changed` names, and what it needs of the limits before. Pure.
@@ -32,8 +32,10 @@ impl Cgroup {
         record: &mut CgroupRecord,
         changed: &Resources,
     ) -> Result<(), CgroupError> {
-        let steps = plan_update(record, changed)?;
-        let whole = record.coupled.complete(changed);
+        let is_unit = self.unit.is_some();
+        let changed = if is_unit { systemd::as_kept(changed) } else { changed.clone() };
+        let steps = plan_update(record, &changed)?;
+        let whole = record.coupled.complete(&changed);
         // Before systemd hears of a limit that would kill: it would not check.
         let is_check = |step: &&Step| matches!(step, Step::RefuseBelowUsage { .. });
         steps.iter().filter(is_check).try_for_each(|step| steps::run(&self.dirs, step))?;

@@ -15,6 +15,8 @@ pub struct Environment {
     pub working_directory: PathBuf,
     /// `$XDG_RUNTIME_DIR`, where it decides on the default root.
     pub xdg_runtime_dir: Option<PathBuf>,
+    /// `$DBUS_SESSION_BUS_ADDRESS`, else the bus of `$XDG_RUNTIME_DIR`: where a user's systemd is.
+    pub user_bus: Option<String>,
     /// `$NOTIFY_SOCKET` (sd_notify(3)).
     pub notify_socket: Option<PathBuf>,
     /// `$LISTEN_FDS`, where `$LISTEN_PID` is this process (sd_listen_fds(3)).
@@ -28,10 +30,14 @@ impl Environment {
     /// If there is no working directory any more.
     pub fn of_process() -> io::Result<Environment> {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name: &str| get(name)?.into_string().ok();
+        let usual_bus = || Some(format!("unix:path={}/bus", text("XDG_RUNTIME_DIR")?));
+        let user_bus = text("DBUS_SESSION_BUS_ADDRESS").or_else(usual_bus);
         let xdg_runtime_dir = get("XDG_RUNTIME_DIR").filter(|_| honours_xdg_runtime_dir());
         Ok(Environment {
             working_directory: std::env::current_dir()?,
             xdg_runtime_dir: xdg_runtime_dir.map(PathBuf::from),
+            user_bus,
             notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
             listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
         })

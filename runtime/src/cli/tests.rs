@@ -10,6 +10,7 @@ fn environment() -> Environment {
     Environment {
         working_directory: PathBuf::from("/here"),
         xdg_runtime_dir: None,
+        user_bus: None,
         notify_socket: None,
         listen_fds: 0,
     }

@@ -165,6 +165,7 @@ pub(super) fn plan_cgroup(
             device_nodes: &spec.devices,
             extensions: &spec.extensions,
             rootless: is_rootless(settings),
+            user_bus: settings.user_bus.as_deref(),
             delegate_to: cgroup_owner(spec),
         },
         &layout,

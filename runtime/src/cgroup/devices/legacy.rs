@@ -31,6 +31,14 @@ pub fn plan_legacy(rules: &[DeviceRule]) -> Result<Vec<LegacyWrite>, CgroupError
     Ok(controller.writes())
 }
 
+/// The devices that `rules` allow, where everything else is denied and that is all there is to
+/// say; sorted by their numbers.
+pub(in crate::cgroup) fn allow_list(rules: &[DeviceRule]) -> Option<Vec<DeviceRule>> {
+    let mut controller = Controller::default();
+    rules.iter().flat_map(split_kinds).try_for_each(|rule| controller.apply(&rule)).ok()?;
+    (!controller.allows_by_default).then(|| controller.exceptions())
+}
+
 impl Controller {
     fn apply(&mut self, rule: &DeviceRule) -> Result<(), CgroupError> {
         if is_total(rule) {
@@ -72,14 +80,18 @@ impl Controller {
         if self.allows_by_default && self.exceptions.is_empty() {
             return Vec::new();
         }
-        let allow = !self.allows_by_default;
         let reset = LegacyWrite { allow: self.allows_by_default, value: "a".to_owned() };
-        let exceptions = self.exceptions.into_iter().map(|((major, minor, block), access)| {
+        let write = |rule: &DeviceRule| LegacyWrite { allow: rule.allow, value: rule_text(rule) };
+        std::iter::once(reset).chain(self.exceptions().iter().map(write)).collect()
+    }
+
+    fn exceptions(self) -> Vec<DeviceRule> {
+        let allow = !self.allows_by_default;
+        let rule = |((major, minor, block), access): (Matched, DeviceAccess)| {
             let kind = if block { DeviceRuleKind::Block } else { DeviceRuleKind::Char };
-            let value = rule_text(&DeviceRule { allow, kind, major, minor, access });
-            LegacyWrite { allow, value }
-        });
-        std::iter::once(reset).chain(exceptions).collect()
+            DeviceRule { allow, kind, major, minor, access }
+        };
+        self.exceptions.into_iter().map(rule).collect()
     }
 }
 

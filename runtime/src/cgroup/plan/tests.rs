@@ -48,6 +48,7 @@ fn request<'a>(resources: &'a Resources, extensions: &'a Extensions) -> CgroupRe
         device_nodes: &[],
         extensions,
         rootless: false,
+        user_bus: None,
         delegate_to: None,
     }
 }

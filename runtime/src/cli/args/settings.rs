@@ -78,7 +78,8 @@ impl SettingsArgs {
             "0" | "f" | "false" => Rootless::No,
             _ => return Err(UsageError::Rootless { given: self.rootless }),
         };
-        Ok(Settings { root, root_is_default, cgroup_driver, rootless })
+        let user_bus = env.user_bus.clone();
+        Ok(Settings { root, root_is_default, cgroup_driver, rootless, user_bus })
     }
 }
 
