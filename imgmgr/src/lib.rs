@@ -5,4 +5,7 @@
 pub mod digest;
 pub mod image;
 pub mod layer;
+pub mod reference;
+pub mod registry;
 pub mod snapshot;
+pub mod store;

@@ -1,0 +1,93 @@
+//! Lists: tags of a repository, repositories of a registry. Both come in pages.
+
+use reqwest::header::LINK;
+use reqwest::{Method, Url};
+use serde::Deserialize;
+
+use super::client::{Client, Remote};
+use super::endpoint::Endpoint;
+use super::session::{Ask, read_bounded, shown};
+use super::{RegistryError, Result};
+
+/// How much of one page is read.
+const MAX_PAGE_BYTES: u64 = 16 << 20;
+/// The most pages of a list.
+const MAX_PAGES: usize = 10_000;
+/// The most entries of a list.
+const MAX_ENTRIES: usize = 1_000_000;
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    repositories: Option<Vec<String>>,
+}
+
+impl Remote {
+    /// Returns all tags, in the registry's order.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn tags(&self) -> Result<Vec<String>> {
+        let endpoints = self.endpoints_for("list tags", |can| can.resolve)?;
+        self.first(endpoints, |endpoint| async move {
+            let url = self.client.url(endpoint, "tags/list").await?;
+            self.client.pages(endpoint, url).await
+        })
+        .await
+    }
+}
+
+impl Client {
+    async fn pages(&self, endpoint: &Endpoint, start: Url) -> Result<Vec<String>> {
+        let mut entries: Vec<String> = Vec::new();
+        let mut next = Some(start.clone());
+        let too_many = |what, limit| RegistryError::TooMany { url: shown(&start), what, limit };
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next else { return Ok(entries) };
+            let response = self.send(endpoint, &Ask::new(Method::GET, url.clone())).await?;
+            next = next_page(&url, response.headers().get(LINK).and_then(|v| v.to_str().ok()));
+            let body = read_bounded(response, MAX_PAGE_BYTES).await?;
+            let page: Page = serde_json::from_slice(&body).map_err(|error| {
+                RegistryError::Protocol { url: shown(&url), reason: format!("not a list: {error}") }
+            })?;
+            entries.extend(page.tags.or(page.repositories).unwrap_or_default());
+            if entries.len() > MAX_ENTRIES {
+                return Err(too_many("entries", MAX_ENTRIES));
+            }
+        }
+        Err(too_many("pages", MAX_PAGES))
+    }
+}
+
+/// The target of `Link: <...>; rel="next"`, on the same server only.
+pub(super) fn next_page(current: &Url, link: Option<&str>) -> Option<Url> {
+    let (target, parameters) = link?.trim().strip_prefix('<')?.split_once('>')?;
+    let is_next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+    let next = current.join(target).ok()?;
+    (is_next && next.origin() == current.origin() && next != *current).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_pages_stay_on_the_server() {
+        let at = Url::parse("https://r.io/v2/a/tags/list?n=2").unwrap();
+        let next = |link| next_page(&at, Some(link)).map(|url| url.to_string());
+        assert_eq!(
+            next(r#"</v2/a/tags/list?n=2&last=b>; rel="next""#).as_deref(),
+            Some("https://r.io/v2/a/tags/list?n=2&last=b")
+        );
+        assert_eq!(next(r#"<https://evil.io/v2/a/tags/list>; rel="next""#), None);
+        assert_eq!(
+            next(r#"</v2/a/tags/list?n=2>; rel="next""#),
+            None,
+            "a page that is its own next"
+        );
+        assert_eq!(next(r#"</x>; rel="prev""#), None);
+        assert_eq!(next("garbage"), None);
+    }
+}

@@ -1,0 +1,123 @@
+//! The few file operations that a store is made of, behind a trait so that a test can stop at any.
+//!
+//! Reading needs no trait: a crash changes nothing for a reader. Every operation that changes
+//! the disk goes through [`Disk`], in the order in which it must reach the disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What changes files. Real ones underneath in every implementation.
+pub trait Disk: Send + Sync + std::fmt::Debug {
+    /// Makes a directory and its parents; existing ones are fine.
+    fn create_dirs(&self, path: &Path) -> io::Result<()>;
+    /// Opens for reading and writing, and creates if absent; never truncates.
+    fn open_rw(&self, path: &Path) -> io::Result<File>;
+    /// Creates a file that must not exist.
+    fn create_new(&self, path: &Path) -> io::Result<File>;
+    /// Writes all of `bytes` at `offset`.
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Sets the length; what is added is a hole.
+    fn set_len(&self, file: &File, len: u64) -> io::Result<()>;
+    /// `fdatasync(2)`.
+    fn sync_data(&self, file: &File) -> io::Result<()>;
+    /// `rename(2)`, replacing what is there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// `link(2)`; fails if `to` exists.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// `unlink(2)`; absence is success.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a directory with everything in it; absence is success.
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// Makes renames and creations in a directory durable: `fsync(2)` on it.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Clone, Copy, Debug)]
+pub struct RealDisk {
+    durability: Durability,
+}
+
+/// Whether a store waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was reported done survives a power cut.
+    #[default]
+    Sync,
+    /// For throw-away stores (`--no-sync`): still consistent after a killed process.
+    NoSync,
+}
+
+impl RealDisk {
+    /// The real disk, with or without waiting for it.
+    pub fn new(durability: Durability) -> Self {
+        Self { durability }
+    }
+}
+
+impl Disk for RealDisk {
+    fn create_dirs(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn open_rw(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(path)
+    }
+
+    fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+        file.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
+        file.set_len(len)
+    }
+
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        match self.durability {
+            Durability::Sync => file.sync_data(),
+            Durability::NoSync => Ok(()),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        absent_is_fine(fs::remove_file(path))
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        absent_is_fine(fs::remove_dir_all(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        match self.durability {
+            Durability::Sync => File::open(path)?.sync_all(),
+            Durability::NoSync => Ok(()),
+        }
+    }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,174 @@
+//! The content store: an OCI image layout that others read as it stands.
+//!
+//! ```text
+//! oci-layout                     {"imageLayoutVersion":"1.0.0"}
+//! index.json                     every reference: the one truth about names
+//! blobs/<alg>/<hex>              immutable, verified before they get this name
+//! x-imgmgr/version               the version of what lies below
+//!          index.lock            flock: one writer of index.json at a time
+//!          gc.lock               flock: shared by whoever takes up a blob, exclusive for a sweep
+//!          ingest/<alg>-<hex>.lock     flock: one process at a time fetches a blob
+//!          ingest/<alg>-<hex>/data     the bytes that are there, at their offsets
+//!          ingest/<alg>-<hex>/journal  which bytes these are (format: `ingest`)
+//!          ingest/tmp-*                files on their way; flock held while their writer lives
+//!          leases/*              flock held: blobs that a living process needs
+//! ```
+//! `index.json` alone holds the names, rather than a file for each reference with the index derived
+//! from them: one rename is atomic, two are not, and a foreign writer's tag (umoci, skopeo) counts
+//! like one of ours. A thousand references parse in about a millisecond.
+//!
+//! Order on the disk, which makes a crash at any point harmless: data, `fdatasync`, rename to its
+//! digest, `fsync` of the blob directory, `index.json` by the same steps. A name therefore never
+//! points at a blob that is not there and whole.
+
+mod blobs;
+mod disk;
+mod error;
+mod gc;
+mod index;
+mod ingest;
+mod lease;
+mod lock;
+mod walk;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use blobs::BlobWriter;
+pub use disk::{Disk, Durability, RealDisk};
+pub use error::{Result, StoreError};
+pub use gc::{DryRun, GcReport, GcRequest};
+pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
+pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
+pub use lease::Lease;
+pub use walk::{MAX_INDEX_DEPTH, Visit};
+
+use lock::Lock;
+
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+const EMPTY_INDEX: &[u8] =
+    br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+const PRIVATE: &str = "x-imgmgr";
+const PRIVATE_VERSION: &str = "1\n";
+
+/// An open store; cheap to clone, usable from several threads.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    disk: Arc<dyn Disk>,
+}
+
+impl Store {
+    /// Opens the layout at `root` and makes it if there is none.
+    ///
+    /// A layout of somebody else's becomes a store by this: only `x-imgmgr/` is added.
+    ///
+    /// # Errors
+    /// If `root` holds something that is no image layout, or one from the future.
+    pub fn open(root: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
+        let store = Self { root: root.to_owned(), disk };
+        let version = store.private("version");
+        match fs::read_to_string(&version) {
+            Ok(text) if text == PRIVATE_VERSION => Ok(store),
+            Ok(text) => Err(StoreError::Version { path: version, version: text.trim().to_owned() }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                store.create()?;
+                Ok(store)
+            }
+            Err(source) => Err(StoreError::Io { action: "read", path: version, source }),
+        }
+    }
+
+    /// Opens the store at `root` on the real disk.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_real(root: &Path, durability: Durability) -> Result<Self> {
+        Self::open(root, Arc::new(RealDisk::new(durability)))
+    }
+
+    /// The directory of the layout.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn private(&self, name: &str) -> PathBuf {
+        self.root.join(PRIVATE).join(name)
+    }
+
+    fn index_path(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
+    /// Makes what is missing; `version` comes last, so that a crash before it starts over.
+    fn create(&self) -> Result<()> {
+        let layout = self.root.join("oci-layout");
+        let mut entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries.filter_map(std::result::Result::ok).count(),
+            Err(_) => 0,
+        };
+        if self.root.join(PRIVATE).exists() {
+            entries = 0; // a creation that was cut short: everything else in there is ours
+        }
+        if entries > 0 && !layout.exists() {
+            return Err(StoreError::NotALayout { path: self.root.clone() });
+        }
+        for path in ["ingest", "leases"].map(|name| self.private(name)) {
+            self.disk.create_dirs(&path).map_err(StoreError::io("create", &path))?;
+        }
+        let _writer = Lock::exclusive(&*self.disk, &self.private("index.lock"))?;
+        let sha256 = self.root.join("blobs/sha256");
+        self.disk.create_dirs(&sha256).map_err(StoreError::io("create", &sha256))?;
+        if !layout.exists() {
+            self.replace_file(&layout, LAYOUT)?;
+        }
+        if !self.index_path().exists() {
+            self.replace_file(&self.index_path(), EMPTY_INDEX)?;
+        }
+        self.replace_file(&self.private("version"), PRIVATE_VERSION.as_bytes())
+    }
+
+    /// Replaces a small file so that a crash leaves the old or the new one, whole.
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        let (temporary, file) = self.create_temporary()?;
+        let written = (|| {
+            self.disk.write_at(&file, bytes, 0)?;
+            self.disk.sync_data(&file)?;
+            self.disk.rename(&temporary, path)?;
+            self.disk.sync_dir(path.parent().unwrap_or(&self.root))
+        })();
+        written.map_err(|source| {
+            let _ = self.disk.remove_file(&temporary);
+            StoreError::Io { action: "replace", path: path.to_owned(), source }
+        })
+    }
+
+    /// Creates `ingest/tmp-*` with its flock held: a sweep removes it once that is free.
+    fn create_temporary(&self) -> Result<(PathBuf, fs::File)> {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("ingest/tmp-{}-{number}", std::process::id());
+            let path = self.private(&name);
+            match self.disk.create_new(&path) {
+                // A sweep may see the file before it is locked, and take it for a dead writer's.
+                Ok(file) => match (file.try_lock(), file.metadata()) {
+                    (Ok(()), Ok(metadata)) if metadata.nlink() > 0 => return Ok((path, file)),
+                    (Ok(()) | Err(fs::TryLockError::WouldBlock), Ok(_)) => {}
+                    (Err(fs::TryLockError::Error(source)), _) | (_, Err(source)) => {
+                        return Err(StoreError::Io { action: "lock", path, source });
+                    }
+                },
+                // Left by a killed process that had our number.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(StoreError::Io { action: "create", path, source }),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+#![expect(clippy::cast_possible_truncation, reason = "test sizes are small")]
+
+use std::io::Read;
+
+use super::*;
+use crate::image::{Descriptor, media};
+
+fn store() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open_real(&directory.path().join("store"), Durability::NoSync).unwrap();
+    (directory, store)
+}
+
+/// Puts an image of one layer into the store and returns its manifest's descriptor.
+fn put_image(store: &Store, layer: &[u8]) -> Descriptor {
+    let layer = store.put_blob(media::OCI_LAYER, layer).unwrap();
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","rootfs":{{"type":"layers","diff_ids":["{}"]}}}}"#,
+        layer.digest
+    );
+    let config = store.put_blob(media::OCI_CONFIG, config.as_bytes()).unwrap();
+    let manifest = crate::image::ImageManifest {
+        schema_version: 2,
+        media_type: Some(media::OCI_MANIFEST.to_owned()),
+        artifact_type: None,
+        config,
+        layers: vec![layer],
+        subject: None,
+        annotations: None,
+    };
+    store.put_blob(media::OCI_MANIFEST, &manifest.to_bytes()).unwrap()
+}
+
+#[test]
+fn names_survive_reopening_and_resolve() {
+    let (directory, store) = store();
+    let image = put_image(&store, b"one");
+    store.tag(&ImageEntry::new("docker.io/library/a:latest", image.clone())).unwrap();
+    store.tag(&ImageEntry::new("q.io/b:1", image.clone())).unwrap();
+    let store = Store::open_real(&directory.path().join("store"), Durability::NoSync).unwrap();
+    assert_eq!(store.list().unwrap().len(), 2);
+    assert_eq!(store.resolve("a").unwrap().target, image);
+    assert_eq!(store.resolve(image.digest.short()).unwrap().target, image);
+    assert!(matches!(store.resolve("c"), Err(StoreError::NoImage { .. })));
+    store.untag("q.io/b:1").unwrap();
+    assert!(store.untag("q.io/b:1").is_err());
+    assert_eq!(store.list().unwrap().len(), 1);
+}
+
+#[test]
+fn gc_keeps_what_names_and_leases_reach() {
+    let (_directory, store) = store();
+    let named = put_image(&store, b"named");
+    let leased = put_image(&store, b"leased");
+    put_image(&store, b"garbage");
+    store.tag(&ImageEntry::new("docker.io/library/a:latest", named)).unwrap();
+    let lease = store.lease().unwrap();
+    assert!(lease.take(&leased).unwrap());
+    let report = store.gc(GcRequest::default()).unwrap();
+    assert_eq!((report.removed.len(), report.kept), (3, 6));
+    drop(lease);
+    let report = store.gc(GcRequest::default()).unwrap();
+    assert_eq!((report.removed.len(), report.kept), (3, 3));
+    assert_eq!(fs::read_dir(store.private("leases")).unwrap().count(), 0);
+}
+
+#[test]
+fn ingest_resumes_where_it_was_cut_and_follows() {
+    let (_directory, store) = store();
+    let bytes: Vec<u8> = (0..GRANULE * 3 + 77).map(|i| (i % 251) as u8).collect();
+    let descriptor = Descriptor::of(media::OCI_LAYER, &bytes);
+    let fetch = || match store.ingest(&descriptor).unwrap() {
+        IngestStart::Fetch(ingest) => ingest,
+        IngestStart::Present => panic!("the blob is not there yet"),
+    };
+    let ingest = fetch();
+    assert_eq!(ingest.missing(u64::MAX), vec![0..bytes.len() as u64]);
+    let mut last = ingest.writer(3 * GRANULE);
+    last.write(&bytes[3 * GRANULE as usize..]).unwrap();
+    assert!(last.write(b"x").is_err());
+    ingest.writer(0).write(&bytes[..GRANULE as usize + 5]).unwrap();
+    drop((last, ingest));
+
+    let ingest = fetch();
+    assert_eq!(ingest.missing(u64::MAX), vec![GRANULE..3 * GRANULE]);
+    assert_eq!(ingest.missing(1).len(), 2);
+    let mut reader = ingest.reader();
+    let follower = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).map(|_| all)
+    });
+    for start in [2 * GRANULE, GRANULE] {
+        ingest.writer(start).write(&bytes[start as usize..(start + GRANULE) as usize]).unwrap();
+    }
+    assert_eq!(follower.join().unwrap().unwrap(), bytes);
+    ingest.publish().unwrap();
+    drop(ingest);
+    assert!(matches!(store.ingest(&descriptor).unwrap(), IngestStart::Present));
+    assert_eq!(fs::read_dir(store.private("ingest")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_reader_of_a_failed_ingest_fails() {
+    let (_directory, store) = store();
+    let descriptor = Descriptor::of(media::OCI_LAYER, b"hello");
+    let IngestStart::Fetch(ingest) = store.ingest(&descriptor).unwrap() else { panic!() };
+    ingest.fail("connection reset");
+    let error = ingest.reader().read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.to_string(), "connection reset");
+}
+
+#[test]
+fn foreign_directories_are_not_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("precious"), "x").unwrap();
+    let result = Store::open_real(directory.path(), Durability::NoSync);
+    assert!(matches!(result, Err(StoreError::NotALayout { .. })));
+}

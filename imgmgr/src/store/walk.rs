@@ -1,0 +1,97 @@
+//! Walks from a manifest to everything it needs.
+
+use std::collections::HashSet;
+
+use crate::digest::Digest;
+use crate::image::{Descriptor, Manifest, Platform, media};
+
+use super::{Result, Store, StoreError};
+
+/// How deep indexes may nest: an index of indexes of images is 2.
+pub const MAX_INDEX_DEPTH: usize = 8;
+
+/// What a walk reports, each digest once.
+#[derive(Clone, Debug)]
+pub enum Visit {
+    /// A manifest or index that is there, after which its children come.
+    Manifest(Descriptor, Manifest),
+    /// A configuration or layer, there or not.
+    Blob(Descriptor),
+    /// A manifest that an index lists and the store has not (another platform's).
+    Absent(Descriptor),
+}
+
+impl Store {
+    /// Visits everything reachable from `root`, parents first.
+    ///
+    /// # Errors
+    /// If a manifest that is there can't be used, or from `visit`.
+    pub fn walk(
+        &self,
+        root: &Descriptor,
+        visit: &mut dyn FnMut(Visit) -> Result<()>,
+    ) -> Result<()> {
+        self.walk_from(root, 0, &mut HashSet::new(), visit)
+    }
+
+    pub(super) fn walk_from(
+        &self,
+        at: &Descriptor,
+        depth: usize,
+        seen: &mut HashSet<Digest>,
+        visit: &mut dyn FnMut(Visit) -> Result<()>,
+    ) -> Result<()> {
+        if !seen.insert(at.digest.clone()) {
+            return Ok(());
+        }
+        if !(media::is_index(&at.media_type) || media::is_manifest(&at.media_type)) {
+            return visit(Visit::Blob(at.clone()));
+        }
+        if depth > MAX_INDEX_DEPTH {
+            return Err(StoreError::TooDeep { digest: at.digest.clone(), limit: MAX_INDEX_DEPTH });
+        }
+        let manifest = match self.manifest(at) {
+            Ok((_, manifest)) => manifest,
+            Err(StoreError::NoBlob { .. }) => return visit(Visit::Absent(at.clone())),
+            Err(error) => return Err(error),
+        };
+        let children: Vec<Descriptor> = manifest.children().into_iter().cloned().collect();
+        visit(Visit::Manifest(at.clone(), manifest))?;
+        children.iter().try_for_each(|child| self.walk_from(child, depth + 1, seen, visit))
+    }
+
+    /// Descends from an index to the image for `platform`; an image is its own answer.
+    pub(crate) fn choose(
+        &self,
+        name: &str,
+        target: &Descriptor,
+        platform: &Platform,
+    ) -> Result<Descriptor> {
+        let mut at = target.clone();
+        for _ in 0..=MAX_INDEX_DEPTH {
+            if !media::is_index(&at.media_type) {
+                return Ok(at);
+            }
+            let (_, manifest) = self.manifest(&at)?;
+            let Manifest::Index(index) = manifest else { return Ok(at) };
+            let next = match &index.manifests[..] {
+                [only] if only.platform.is_none() => Some(only),
+                entries => platform.choose(entries),
+            };
+            at = next.cloned().ok_or_else(|| StoreError::NoPlatform {
+                name: name.to_owned(),
+                platform: platform.to_string(),
+                available: platforms(&index.manifests),
+            })?;
+        }
+        Err(StoreError::TooDeep { digest: at.digest, limit: MAX_INDEX_DEPTH })
+    }
+}
+
+/// Lists the platforms of an index for a message.
+pub(crate) fn platforms(entries: &[Descriptor]) -> String {
+    let mut names: Vec<String> =
+        entries.iter().filter_map(|e| e.platform.as_ref()).map(ToString::to_string).collect();
+    names.dedup();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
