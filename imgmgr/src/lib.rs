@@ -2,9 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
+pub mod copy;
 pub mod digest;
 pub mod image;
 pub mod layer;
+pub mod progress;
+pub mod pull;
+pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod snapshot;

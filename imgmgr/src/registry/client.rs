@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::reference::Repository;
+use crate::reference::{Reference, Repository};
 
 use super::auth::{CredentialSource, TokenCache};
 use super::endpoint::{Capabilities, Endpoint, EndpointSource};
 use super::http::{Connections, Protection};
 use super::retry::RetryPolicy;
+use super::session::Ask;
 use super::{FailureKind, RegistryError, Result};
 
 /// How a client behaves.
@@ -61,6 +62,25 @@ impl Client {
         let connections = Connections::new(options.user_agent.clone(), options.stall_timeout);
         let (tokens, protections) = (TokenCache::default(), Mutex::default());
         Self(Arc::new(Shared { options, endpoints, credentials, connections, tokens, protections }))
+    }
+
+    /// Asks the registry at `host` whether it accepts the credentials.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if it does not, or is none.
+    pub async fn check_login(&self, host: &str) -> Result<()> {
+        let name = format!("{host}/login");
+        let repository = Reference::parse_repository(&name).map_err(|error| {
+            RegistryError::Setup { host: host.to_owned(), reason: error.to_string() }
+        })?;
+        let mut endpoints = self.0.endpoints.endpoints(&repository);
+        endpoints.retain(|endpoint| endpoint.capabilities.push);
+        let Some(mut endpoint) = endpoints.pop() else {
+            return Err(RegistryError::NoEndpoint { host: host.to_owned(), action: "log in" });
+        };
+        endpoint.repository = String::new();
+        let url = self.url(&endpoint, "").await?;
+        self.send(&endpoint, &Ask::new(reqwest::Method::GET, url).actions("")).await.map(drop)
     }
 
     /// What can be asked of `repository`.

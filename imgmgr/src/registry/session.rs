@@ -98,7 +98,7 @@ impl<'a> Ask<'a> {
 
     fn scope(&self, endpoint: &Endpoint) -> String {
         let mut scope = if endpoint.repository.is_empty() {
-            "registry:catalog:*".to_owned()
+            String::new()
         } else {
             format!("repository:{}:{}", endpoint.repository, self.actions)
         };
@@ -361,7 +361,7 @@ impl Client {
                 if let Some(service) = service {
                     pairs.append_pair("service", service);
                 }
-                for scope in scope.split(' ') {
+                for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
                     pairs.append_pair("scope", scope);
                 }
             }

@@ -46,10 +46,10 @@ impl ImageEntry {
         Self { name: name.to_owned(), target, created, size, origin, origin_digest }
     }
 
-    fn from_descriptor(mut descriptor: Descriptor) -> Option<Self> {
-        let mut annotations = descriptor.annotations.take()?;
-        let name = annotations.remove(REF_NAME)?;
-        let entry = Self {
+    fn from_descriptor(mut descriptor: Descriptor) -> Self {
+        let mut annotations = descriptor.annotations.take().unwrap_or_default();
+        let name = annotations.remove(REF_NAME).unwrap_or_default();
+        Self {
             name,
             created: annotations.remove(CREATED),
             size: annotations.remove(SIZE).and_then(|text| text.parse().ok()),
@@ -59,13 +59,14 @@ impl ImageEntry {
                 annotations: (!annotations.is_empty()).then_some(annotations),
                 ..descriptor
             },
-        };
-        Some(entry)
+        }
     }
 
     fn to_descriptor(&self) -> Descriptor {
         let mut annotations: Annotations = self.target.annotations.clone().unwrap_or_default();
-        annotations.insert(REF_NAME.to_owned(), self.name.clone());
+        if !self.name.is_empty() {
+            annotations.insert(REF_NAME.to_owned(), self.name.clone());
+        }
         for (key, value) in [
             (CREATED, self.created.clone()),
             (SIZE, self.size.map(|size| size.to_string())),
@@ -91,13 +92,20 @@ impl Store {
         serde_json::from_slice(&bytes).map_err(|source| StoreError::Damaged { path, source })
     }
 
+    /// Returns every image, named or not.
+    pub(super) fn entries(&self) -> Result<Vec<ImageEntry>> {
+        let index = self.read_index()?;
+        Ok(index.manifests.into_iter().map(ImageEntry::from_descriptor).collect())
+    }
+
     /// Returns the named images, in the order in which they were named.
     ///
     /// # Errors
     /// If `index.json` can't be read.
     pub fn list(&self) -> Result<Vec<ImageEntry>> {
-        let index = self.read_index()?;
-        Ok(index.manifests.into_iter().filter_map(ImageEntry::from_descriptor).collect())
+        let mut entries = self.entries()?;
+        entries.retain(|entry| !entry.name.is_empty());
+        Ok(entries)
     }
 
     /// Gives an image a name, in place of whatever had it.
@@ -119,7 +127,10 @@ impl Store {
         }
         self.edit_index(|manifests| {
             let descriptor = entry.to_descriptor();
-            let named = |d: &&mut Descriptor| d.annotation(REF_NAME) == Some(&entry.name);
+            let named = |d: &&mut Descriptor| match entry.name.as_str() {
+                "" => d.annotation(REF_NAME).is_none() && d.digest == entry.target.digest,
+                name => d.annotation(REF_NAME) == Some(name),
+            };
             match manifests.iter_mut().find(named) {
                 Some(place) if *place == descriptor => false,
                 Some(place) => {
@@ -195,6 +206,25 @@ impl Store {
             [entry] => Ok(entry.clone()),
             _ => Err(StoreError::AmbiguousImage { name: text.to_owned(), count: hits.len() }),
         }
+    }
+
+    /// Finds an image of a foreign layout by its exact name, or the only one there is.
+    ///
+    /// # Errors
+    /// [`StoreError::NoImage`] or [`StoreError::AmbiguousImage`].
+    pub fn find(&self, name: Option<&str>) -> Result<ImageEntry> {
+        let Some(name) = name else {
+            let mut manifests = self.read_index()?.manifests;
+            return match (manifests.pop(), manifests.len()) {
+                (Some(only), 0) => Ok(ImageEntry::from_descriptor(only)),
+                (None, _) => Err(StoreError::NoImage { name: String::new() }),
+                (_, others) => {
+                    let name = self.root.display().to_string();
+                    Err(StoreError::AmbiguousImage { name, count: others + 1 })
+                }
+            };
+        };
+        self.resolve(name)
     }
 
     /// Finds an image and, if it is an index, the entry for `platform` in it, at any depth.

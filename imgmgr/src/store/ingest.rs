@@ -131,6 +131,13 @@ impl Store {
         self.disk.remove_file(&lock).map_err(StoreError::io("remove", &lock))
     }
 
+    /// Bytes that interrupted and running downloads take.
+    pub(super) fn download_bytes(&self) -> Result<u64> {
+        let parent = self.private("ingest");
+        let entries = fs::read_dir(&parent).map_err(StoreError::io("read", &parent))?;
+        Ok(entries.flatten().map(|entry| allocated(&entry.path().join("data"))).sum())
+    }
+
     /// Removes abandoned ingests for which `is_stale` says so, and temporary files of dead writers.
     pub(super) fn sweep_ingests(&self, is_stale: impl Fn(&fs::Metadata) -> bool) -> Result<u64> {
         let parent = self.private("ingest");

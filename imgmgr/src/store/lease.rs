@@ -8,10 +8,11 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::digest::Digest;
 use crate::image::Descriptor;
 
 use super::lock::Lock;
-use super::{Result, Store, StoreError};
+use super::{BlobWriter, Result, Store, StoreError};
 
 /// Keeps blobs from being swept until it is dropped; clones share it.
 #[derive(Clone, Debug)]
@@ -66,14 +67,32 @@ impl Lease {
     /// # Errors
     /// As [`Store::has`].
     pub fn take(&self, descriptor: &Descriptor) -> Result<bool> {
-        let Inner { store, path, file, len } = &*self.0;
+        let store = &self.0.store;
         let _no_sweep = Lock::shared(&*store.disk, &store.private("gc.lock"))?;
+        self.note(descriptor)?;
+        store.has(descriptor)
+    }
+
+    /// Publishes a blob whose digest nobody knew before, leased from its first moment.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn publish(&self, writer: BlobWriter) -> Result<(Digest, u64)> {
+        let store = &self.0.store;
+        let _no_sweep = Lock::shared(&*store.disk, &store.private("gc.lock"))?;
+        let (digest, size) = writer.publish()?;
+        self.note(&Descriptor::new("application/octet-stream", digest.clone(), size))?;
+        Ok((digest, size))
+    }
+
+    fn note(&self, descriptor: &Descriptor) -> Result<()> {
+        let Inner { store, path, file, len } = &*self.0;
         let Descriptor { digest, size, media_type, .. } = descriptor;
         let line = format!("{digest} {size} {}\n", media_type.replace('\n', ""));
         let mut len = len.lock().unwrap_or_else(PoisonError::into_inner);
         store.disk.write_at(file, line.as_bytes(), *len).map_err(StoreError::io("write", path))?;
         *len += line.len() as u64;
-        store.has(descriptor)
+        Ok(())
     }
 }
 

@@ -24,11 +24,13 @@
 mod blobs;
 mod disk;
 mod error;
+mod fsck;
 mod gc;
 mod index;
 mod ingest;
 mod lease;
 mod lock;
+mod validate;
 mod walk;
 
 use std::fs;
@@ -39,10 +41,13 @@ use std::sync::Arc;
 pub use blobs::BlobWriter;
 pub use disk::{Disk, Durability, RealDisk};
 pub use error::{Result, StoreError};
+pub use fsck::{ImageUsage, Problem, Usage};
 pub use gc::{DryRun, GcReport, GcRequest};
 pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
 pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
 pub use lease::Lease;
+pub use validate::Finding;
+pub(crate) use walk::platforms;
 pub use walk::{MAX_INDEX_DEPTH, Visit};
 
 use lock::Lock;
@@ -128,6 +133,33 @@ impl Store {
             self.replace_file(&self.index_path(), EMPTY_INDEX)?;
         }
         self.replace_file(&self.private("version"), PRIVATE_VERSION.as_bytes())
+    }
+
+    /// Opens a layout for reading only: nothing is added to it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotALayout`] if there is none.
+    pub fn view(root: &Path) -> Result<Self> {
+        if !root.join("oci-layout").exists() || !root.join("index.json").exists() {
+            return Err(StoreError::NotALayout { path: root.to_owned() });
+        }
+        Ok(Self { root: root.to_owned(), disk: Arc::new(RealDisk::new(Durability::NoSync)) })
+    }
+
+    /// Keeps a small private file, which a crash may lose. A view keeps nothing.
+    pub(crate) fn keep_note(&self, path: &Path, text: &str) -> std::io::Result<()> {
+        if !self.private("version").exists() {
+            return Ok(());
+        }
+        self.disk.create_dirs(path.parent().unwrap_or(&self.root))?;
+        let file = self.disk.open_rw(path)?;
+        self.disk.set_len(&file, text.len() as u64)?;
+        self.disk.write_at(&file, text.as_bytes(), 0)
+    }
+
+    /// Removes what [`Store::keep_note`] kept.
+    pub(crate) fn drop_note(&self, path: &Path) -> std::io::Result<()> {
+        self.disk.remove_file(path)
     }
 
     /// Replaces a small file so that a crash leaves the old or the new one, whole.

@@ -61,7 +61,10 @@ impl Store {
     }
 
     /// Descends from an index to the image for `platform`; an image is its own answer.
-    pub(crate) fn choose(
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`] if there is none; `name` is for that message.
+    pub fn choose(
         &self,
         name: &str,
         target: &Descriptor,

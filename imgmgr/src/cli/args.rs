@@ -1,0 +1,374 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Moves, keeps and unpacks container images.
+#[derive(Debug, Parser)]
+#[command(
+    name = "imgmgr",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    args_override_self = true
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// Data directory; the image store is DIR/images [default: /var/lib/tug, or
+    /// $XDG_DATA_HOME/tug for others than root]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Don't wait for the disk: a power cut may lose or damage what was just stored
+    #[arg(long, global = true)]
+    pub(crate) no_sync: bool,
+    /// Progress on stderr: lines for people, JSON lines for programs, or none [default: a display
+    /// on a terminal, else none]
+    #[arg(long, global = true, value_name = "FORM")]
+    pub(crate) progress: Option<ProgressForm>,
+    /// Login file, as docker's config.json or podman's auth.json
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+    /// registries.conf to use
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) registries_conf: Option<PathBuf>,
+    /// Directory with HOST/hosts.toml files, as containerd's certs.d
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) hosts_dir: Option<PathBuf>,
+    /// Registry that may be spoken to without (verified) TLS; may be repeated
+    #[arg(long = "insecure-registry", global = true, value_name = "HOST[:PORT]")]
+    pub(crate) insecure: Vec<String>,
+    /// `false`: every registry that the command names may be spoken to without (verified) TLS
+    #[arg(long, global = true, value_name = "BOOL", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    pub(crate) tls_verify: Option<bool>,
+    /// CA certificates (PEM) to trust besides the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Vec<PathBuf>,
+    /// Client certificate and key (PEM, in one file)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// Credentials for every registry of this command, instead of stored ones
+    #[arg(long, global = true, value_name = "USER[:PASSWORD]")]
+    pub(crate) creds: Option<String>,
+    /// Attempts at a request that fails for a reason that may pass
+    #[arg(long, global = true, value_name = "N", default_value_t = 5)]
+    pub(crate) attempts: u32,
+    /// Seconds without a byte after which a connection counts as cut
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) stall_timeout: u64,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressForm {
+    /// For people.
+    Plain,
+    /// For programs.
+    Json,
+    /// Not at all.
+    None,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pull an image from a registry into the store
+    Pull(PullArgs),
+    /// Push an image of the store to a registry
+    Push(PushArgs),
+    /// Copy an image between registries, the store, layouts and archives
+    Copy(CopyArgs),
+    /// Write images of the store to an archive
+    Save(SaveArgs),
+    /// Read images from an archive into the store
+    Load(LoadArgs),
+    /// Copy all tags of repositories to another registry or to the store
+    Sync(SyncArgs),
+    /// List the images of the store
+    #[command(visible_alias = "images")]
+    List(ListArgs),
+    /// Give an image another name
+    Tag(TagArgs),
+    /// Take names away; `gc` frees the space
+    #[command(visible_alias = "rm")]
+    Untag(UntagArgs),
+    /// Show how an image was built
+    History(HistoryArgs),
+    /// Show an image of the store, a registry, a layout or an archive
+    Inspect(InspectArgs),
+    /// List the tags of a repository
+    ListTags(ListTagsArgs),
+    /// Delete an image from a registry
+    Delete(DeleteArgs),
+    /// List what refers to an image in a registry: signatures, attestations, SBOMs
+    Referrers(ReferrersArgs),
+    /// Log in to a registry
+    Login(LoginArgs),
+    /// Log out of a registry
+    Logout(LogoutArgs),
+    /// Remove what no image needs
+    Gc(GcArgs),
+    /// Check the store: every blob, name and reference
+    Fsck(FsckArgs),
+    /// Check an image or layout against the OCI image specification
+    Validate(ValidateArgs),
+    /// Show how much space images take
+    Df(DfArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlatformArgs {
+    /// Choose the image for this platform instead of this machine's
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "all")]
+    pub(crate) platform: Option<String>,
+    /// Take every image of an index
+    #[arg(long, short = 'a', visible_alias = "all-platforms")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PullArgs {
+    /// What to pull
+    #[arg(required = true, value_name = "REFERENCE")]
+    pub(crate) references: Vec<String>,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// Layers to fetch at the same time
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) parallel: usize,
+    /// Print only what was pulled
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PushArgs {
+    /// Image of the store
+    pub(crate) image: String,
+    /// Where to, if not to the registry that the name says
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) destination: Option<String>,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CopyArgs {
+    /// docker://REF, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:REF], dir:DIR,
+    /// or a name in the store
+    pub(crate) source: String,
+    /// As SOURCE
+    pub(crate) destination: String,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+    /// Write the digest of what was copied to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) digestfile: Option<PathBuf>,
+}
+
+/// The form of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SaveForm {
+    /// As `docker save`; every tool reads it.
+    DockerArchive,
+    /// An OCI layout in a tar file.
+    OciArchive,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SaveArgs {
+    /// Images of the store
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<String>,
+    /// File to write, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Form of the archive
+    #[arg(long, value_name = "FORM", default_value = "docker-archive")]
+    pub(crate) format: SaveForm,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadArgs {
+    /// File to read, instead of standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Name for an image that the archive doesn't name
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SyncArgs {
+    /// Repository, or image with a tag
+    #[arg(value_name = "REPOSITORY")]
+    pub(crate) source: String,
+    /// Registry or path in one that gets the repository; the store if absent
+    #[arg(long, value_name = "HOST[/PATH]")]
+    pub(crate) to: Option<String>,
+    /// Remove tags at the destination that the source has not
+    #[arg(long, requires = "to")]
+    pub(crate) delete: bool,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+/// Table, or JSON for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListArgs {
+    /// Only names that contain this
+    pub(crate) filter: Option<String>,
+    /// Only names or digests, one a line
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Full digests
+    #[arg(long)]
+    pub(crate) digests: bool,
+    /// How to print
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TagArgs {
+    /// Image of the store
+    pub(crate) image: String,
+    /// New names
+    #[arg(required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct UntagArgs {
+    /// Names to remove
+    #[arg(required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HistoryArgs {
+    /// Image of the store
+    pub(crate) image: String,
+    /// How to print
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    /// docker://REF, oci:DIR[:NAME], or a name in the store
+    pub(crate) image: String,
+    /// Print the manifest as it is stored
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Print the image configuration
+    #[arg(long)]
+    pub(crate) config: bool,
+    /// Leave the repository's tags out
+    #[arg(long, short)]
+    pub(crate) no_tags: bool,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListTagsArgs {
+    /// Repository, with or without docker://
+    pub(crate) repository: String,
+    /// How to print
+    #[arg(long, value_name = "FORM", default_value = "json")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DeleteArgs {
+    /// Image in a registry, with or without docker://
+    pub(crate) reference: String,
+    /// Only the tag, where the registry can; the image stays under its digest
+    #[arg(long)]
+    pub(crate) tag_only: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReferrersArgs {
+    /// Image in a registry, with or without docker://
+    pub(crate) reference: String,
+    /// Only of this type
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) artifact_type: Option<String>,
+    /// How to print
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoginArgs {
+    /// Registry
+    #[arg(default_value = "docker.io")]
+    pub(crate) registry: String,
+    /// User name
+    #[arg(long, short)]
+    pub(crate) username: Option<String>,
+    /// Password; better given by --password-stdin
+    #[arg(long, short, conflicts_with = "password_stdin")]
+    pub(crate) password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LogoutArgs {
+    /// Registry
+    #[arg(default_value = "docker.io")]
+    pub(crate) registry: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GcArgs {
+    /// Only say what would go
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Interrupted downloads go too, unless they are younger than this
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub(crate) keep_downloads: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FsckArgs {
+    /// Remove damaged blobs, and pull the images that need them again
+    #[arg(long)]
+    pub(crate) repair: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {
+    /// Name in the store, or oci:DIR[:NAME]
+    pub(crate) image: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DfArgs {
+    /// How to print
+    #[arg(long, value_name = "FORM", default_value = "table")]
+    pub(crate) format: Format,
+}

@@ -1,0 +1,194 @@
+//! What the environment and the options of every command say, resolved once.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imgmgr::config::{ConfigPaths, DockerConfig, EndpointBook, Insecure};
+use imgmgr::copy::CopyContext;
+use imgmgr::image::Platform;
+use imgmgr::pull::{Platforms, PullOptions};
+use imgmgr::reference::Reference;
+use imgmgr::registry::{
+    Client, ClientOptions, Credential, CredentialSource, NoCredentials, RetryPolicy, TlsOptions,
+};
+use imgmgr::store::{Durability, Store};
+
+use super::args::{GlobalArgs, PlatformArgs};
+use super::output::{CommandError, Done};
+use super::progress::Display;
+
+/// Resolved options.
+pub(crate) struct Context {
+    pub(crate) global: GlobalArgs,
+    root: PathBuf,
+    paths: ConfigPaths,
+}
+
+/// `--creds`: the same for every registry.
+#[derive(Debug)]
+struct Given(Credential);
+
+impl CredentialSource for Given {
+    fn credential(&self, _: &str, _: &str) -> Result<Option<Credential>, String> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+impl Context {
+    pub(crate) fn new(global: GlobalArgs) -> Done<Self> {
+        let root = match &global.root {
+            Some(root) => root.clone(),
+            None => default_root()?,
+        };
+        let paths = config_paths(&global);
+        Ok(Self { global, root, paths })
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        if self.global.no_sync { Durability::NoSync } else { Durability::Sync }
+    }
+
+    pub(crate) fn store_path(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    pub(crate) fn store(&self) -> Done<Store> {
+        Ok(Store::open_real(&self.store_path(), self.durability())?)
+    }
+
+    pub(crate) fn logins(&self) -> DockerConfig {
+        DockerConfig::new(self.paths.auth_files.clone())
+    }
+
+    pub(crate) fn client(&self) -> Done<Client> {
+        let credentials: Box<dyn CredentialSource> = match &self.global.creds {
+            Some(text) if text.is_empty() => Box::new(NoCredentials),
+            Some(text) => Box::new(Given(parse_creds(text)?)),
+            None => Box::new(self.logins()),
+        };
+        self.client_with(credentials)
+    }
+
+    pub(crate) fn client_with(&self, credentials: Box<dyn CredentialSource>) -> Done<Client> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|e| CommandError::run(format!("cannot read `{}`: {e}", path.display())))
+        };
+        let tls = TlsOptions {
+            authorities: self.global.ca_file.iter().map(read).collect::<Done<_>>()?,
+            identity: self.global.client_cert.as_ref().map(read).transpose()?,
+        };
+        let insecure = match self.global.tls_verify {
+            Some(false) => Insecure::All,
+            _ if self.global.insecure.is_empty() => Insecure::Nobody,
+            _ => Insecure::Hosts(self.global.insecure.clone()),
+        };
+        let book = EndpointBook::load(&self.paths, insecure, tls).map_err(CommandError::run)?;
+        let options = ClientOptions {
+            retry: RetryPolicy { attempts: self.global.attempts, ..RetryPolicy::default() },
+            stall_timeout: Duration::from_secs(self.global.stall_timeout.max(1)),
+            ..ClientOptions::default()
+        };
+        Ok(Client::new(options, Box::new(book), credentials))
+    }
+
+    /// Runs a future to its end.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Done<T>>) -> Done<T> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let result = runtime.block_on(work);
+        // Nobody waits for threads that wait for locks.
+        runtime.shutdown_background();
+        result
+    }
+
+    pub(crate) fn copying(
+        &self,
+        store: Store,
+        platforms: Platforms,
+        display: &Display,
+    ) -> Done<CopyContext> {
+        Ok(CopyContext {
+            client: self.client()?,
+            store,
+            scratch: env::temp_dir(),
+            pull: PullOptions { platforms, ..PullOptions::default() },
+            durability: self.durability(),
+            progress: display.progress(),
+        })
+    }
+}
+
+/// A reference to a registry, with or without skopeo's `docker://`.
+pub(crate) fn registry_reference(text: &str) -> Done<Reference> {
+    Reference::parse(text.strip_prefix("docker://").unwrap_or(text)).map_err(CommandError::usage)
+}
+
+pub(crate) fn platforms(args: &PlatformArgs) -> Done<Platforms> {
+    Ok(if args.all { Platforms::All } else { Platforms::One(platform(args)?) })
+}
+
+pub(crate) fn platform(args: &PlatformArgs) -> Done<Platform> {
+    match &args.platform {
+        Some(text) => text.parse().map_err(CommandError::usage),
+        None => Ok(Platform::host()),
+    }
+}
+
+fn parse_creds(text: &str) -> Done<Credential> {
+    let (username, password) = match text.split_once(':') {
+        Some((username, password)) => (username, password.to_owned()),
+        None => (text, super::remote::ask_password()?),
+    };
+    Ok(Credential::Password { username: username.to_owned(), password })
+}
+
+fn default_root() -> Done<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/tug"));
+    }
+    let data = directory("XDG_DATA_HOME").or_else(|| Some(directory("HOME")?.join(".local/share")));
+    data.map(|data| data.join("tug"))
+        .ok_or_else(|| CommandError::usage("neither --root nor $XDG_DATA_HOME nor $HOME is set"))
+}
+
+fn directory(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn config_paths(global: &GlobalArgs) -> ConfigPaths {
+    let file = |variable: &str| env::var_os(variable).map(PathBuf::from);
+    let home = directory("HOME");
+    let auth_files = match &global.authfile {
+        Some(path) => vec![path.clone()],
+        None => [
+            file("REGISTRY_AUTH_FILE"),
+            file("DOCKER_CONFIG")
+                .or_else(|| Some(home.as_ref()?.join(".docker")))
+                .map(|directory| directory.join("config.json")),
+            directory("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    let registries_conf = global
+        .registries_conf
+        .clone()
+        .or_else(|| file("CONTAINERS_REGISTRIES_CONF"))
+        .or_else(|| {
+            let own = home.as_ref()?.join(".config/containers/registries.conf");
+            own.exists().then_some(own)
+        })
+        .or_else(|| Some(PathBuf::from("/etc/containers/registries.conf")));
+    let hosts_dirs = match &global.hosts_dir {
+        Some(directory) => vec![directory.clone()],
+        None => vec![Path::new("/etc/containerd/certs.d").to_owned()],
+    };
+    ConfigPaths { auth_files, registries_conf, hosts_dirs }
+}
+
+/// Shares a display's progress with a library call.
+pub(crate) type SharedProgress = Arc<dyn imgmgr::progress::Progress>;

@@ -1,0 +1,63 @@
+//! From words to requests, and from results to lines. No logic that a second interface would need.
+
+mod args;
+mod context;
+mod images;
+mod output;
+mod progress;
+mod remote;
+mod transfer;
+mod upkeep;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use context::Context;
+use output::{CommandError, report};
+
+/// Reads the arguments, runs the command, and says how it went: 0, 1 failed, 2 usage.
+pub(crate) fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(args) {
+        Ok(code) => code,
+        Err(error) => {
+            report(&error);
+            error.exit_code()
+        }
+    }
+}
+
+fn dispatch(args: Args) -> Result<ExitCode, CommandError> {
+    let context = Context::new(args.global)?;
+    match args.command {
+        Command::Pull(pull) => transfer::pull(&context, &pull),
+        Command::Push(push) => transfer::push(&context, &push),
+        Command::Copy(copy) => transfer::copy(&context, &copy),
+        Command::Save(save) => transfer::save(&context, &save),
+        Command::Load(load) => transfer::load(&context, &load),
+        Command::Sync(sync) => transfer::sync(&context, &sync),
+        Command::List(list) => images::list(&context, &list),
+        Command::Tag(tag) => images::tag(&context, &tag),
+        Command::Untag(untag) => images::untag(&context, &untag),
+        Command::History(history) => images::history(&context, &history),
+        Command::Inspect(inspect) => remote::inspect(&context, &inspect),
+        Command::ListTags(list) => remote::list_tags(&context, &list),
+        Command::Delete(delete) => remote::delete(&context, &delete),
+        Command::Referrers(referrers) => remote::referrers(&context, &referrers),
+        Command::Login(login) => remote::login(&context, &login),
+        Command::Logout(logout) => remote::logout(&context, &logout),
+        Command::Gc(gc) => upkeep::gc(&context, &gc),
+        Command::Fsck(fsck) => upkeep::fsck(&context, &fsck),
+        Command::Validate(validate) => upkeep::validate(&context, &validate),
+        Command::Df(df) => upkeep::df(&context, &df),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,193 @@
+//! Errors and results as lines.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use imgmgr::copy::CopyError;
+use imgmgr::pull::PullError;
+use imgmgr::registry::{FailureKind, RegistryError};
+use imgmgr::store::StoreError;
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The command line's: exit code 2.
+    Usage,
+    /// Anything else's: exit code 1.
+    Run,
+}
+
+/// A failure with what a person can do about it.
+#[derive(Debug)]
+pub(crate) struct CommandError {
+    blame: Blame,
+    error: Box<dyn Error + Send + Sync>,
+    hint: Option<String>,
+}
+
+/// What every command returns.
+pub(crate) type Done<T = ()> = Result<T, CommandError>;
+
+impl CommandError {
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { blame: Blame::Usage, error: message.to_string().into(), hint: None }
+    }
+
+    pub(crate) fn run(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { blame: Blame::Run, error: error.into(), hint: None }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self.blame {
+            Blame::Usage => ExitCode::from(2),
+            Blame::Run => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::NoImage { .. } => Some("`imgmgr list` shows what there is".to_owned()),
+            StoreError::Mismatch(_) | StoreError::NoBlob { .. } => {
+                Some("`imgmgr fsck --repair` fetches damaged blobs again".to_owned())
+            }
+            StoreError::NotALayout { .. } => {
+                Some("name an empty or absent directory, or an OCI image layout".to_owned())
+            }
+            StoreError::NoPlatform { .. } => Some("choose one with `--platform`".to_owned()),
+            _ => None,
+        };
+        Self { blame: Blame::Run, error: error.into(), hint }
+    }
+}
+
+impl From<RegistryError> for CommandError {
+    fn from(error: RegistryError) -> Self {
+        let hint = match error.kind() {
+            FailureKind::Unauthorized | FailureKind::Denied => Some(
+                "`imgmgr login HOST`; some registries answer so for absent images too".to_owned(),
+            ),
+            FailureKind::Temporary if is_plain_http(&error) => {
+                Some("if it has no TLS, name it with `--insecure-registry HOST:PORT`".to_owned())
+            }
+            _ => None,
+        };
+        match error {
+            RegistryError::Store(error) => error.into(),
+            error => Self { blame: Blame::Run, error: error.into(), hint },
+        }
+    }
+}
+
+/// Whether a TLS handshake met something that speaks no TLS, or a certificate was not trusted.
+fn is_plain_http(error: &RegistryError) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if ["InvalidContentType", "corrupt message", "certificate"].iter().any(|s| text.contains(s))
+        {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+impl From<PullError> for CommandError {
+    fn from(error: PullError) -> Self {
+        match error {
+            PullError::Registry(error) => error.into(),
+            PullError::Store(error) => error.into(),
+            PullError::NoPlatform { .. } => Self {
+                blame: Blame::Run,
+                error: error.into(),
+                hint: Some("choose one with `--platform`, or all with `--all`".to_owned()),
+            },
+            error => Self::run(error),
+        }
+    }
+}
+
+impl From<CopyError> for CommandError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Pull(error) => error.into(),
+            CopyError::Registry(error) => error.into(),
+            CopyError::Store(error) => error.into(),
+            error => Self::run(error),
+        }
+    }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(error: io::Error) -> Self {
+        Self::run(error)
+    }
+}
+
+/// Prints a failure on stderr: what, why, what to do.
+pub(crate) fn report(error: &CommandError) {
+    let mut text = format!("error: {}\n", error.error);
+    let mut next = error.error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!("caused by: {cause}\n"));
+        next = cause.source();
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints on stdout; a closed pipe is no failure.
+pub(crate) fn print(text: &str) -> Done {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Prints a line on stdout.
+pub(crate) fn line(text: impl Display) -> Done {
+    print(&format!("{text}\n"))
+}
+
+/// Prints a value as indented JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> Done {
+    line(serde_json::to_string_pretty(value).map_err(CommandError::run)?)
+}
+
+/// Prints columns, padded to the widest of each.
+pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Done {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([header[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let mut text = String::new();
+    let head: Vec<String> = header.iter().map(ToString::to_string).collect();
+    for row in std::iter::once(&head).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    print(&text)
+}
+
+/// Bytes for people: `4.2 MB`.
+pub(crate) fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let (mut whole, mut tenth, mut unit) = (bytes, 0, 0);
+    while whole >= 1000 && unit + 1 < UNITS.len() {
+        tenth = whole % 1000 / 100;
+        whole /= 1000;
+        unit += 1;
+    }
+    if unit == 0 { format!("{whole} B") } else { format!("{whole}.{tenth} {}", UNITS[unit]) }
+}

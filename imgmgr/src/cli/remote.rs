@@ -1,0 +1,271 @@
+//! Commands about registries, and `inspect`, which looks anywhere.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use imgmgr::copy::Location;
+use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest, Platform};
+use imgmgr::reference::{Reference, Repository};
+use imgmgr::registry::{Client, Credential, CredentialSource};
+use imgmgr::store::Store;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use serde_json::json;
+
+use super::args::{
+    DeleteArgs, Format, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
+};
+use super::context::{Context, platform, registry_reference};
+use super::output::{CommandError, Done, human, json, line, print, table};
+
+/// What `inspect` found.
+struct Found {
+    name: Option<String>,
+    descriptor: Descriptor,
+    bytes: Vec<u8>,
+    image: Option<(Manifest, Vec<u8>)>,
+    tags: Vec<String>,
+}
+
+pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
+    let place: Location = args.image.parse().map_err(CommandError::usage)?;
+    let platform = platform(&args.platform)?;
+    let found = match place {
+        Location::Registry(reference) => {
+            let client = context.client()?;
+            context.wait(inspect_remote(&client, &reference, &platform, args))?
+        }
+        Location::Store(name) => inspect_local(&context.store()?, Some(&name), &platform, args)?,
+        Location::Layout(path, name) => {
+            inspect_local(&Store::view(&path)?, name.as_deref(), &platform, args)?
+        }
+        other => {
+            return Err(CommandError::usage(format!(
+                "`{other}` can't be inspected; copy it first"
+            )));
+        }
+    };
+    if args.raw && !args.config {
+        return print(&String::from_utf8_lossy(&found.bytes));
+    }
+    let Some((manifest, config)) = &found.image else {
+        return print(&String::from_utf8_lossy(&found.bytes));
+    };
+    if args.config {
+        return print(&format!("{}\n", String::from_utf8_lossy(config).trim_end()));
+    }
+    let Manifest::Image(image) = manifest else {
+        return Err(CommandError::run("the index has no image"));
+    };
+    let parsed = ImageConfig::parse(config).map_err(CommandError::run)?;
+    json(&json!({
+        "Name": found.name,
+        "Digest": found.descriptor.digest,
+        "RepoTags": found.tags,
+        "Created": parsed.created,
+        "DockerVersion": "",
+        "Labels": parsed.config.labels,
+        "Architecture": parsed.architecture,
+        "Variant": parsed.variant,
+        "Os": parsed.os,
+        "Layers": image.layers.iter().map(|layer| &layer.digest).collect::<Vec<_>>(),
+        "LayersData": image.layers.iter().map(|layer| json!({
+            "MIMEType": layer.media_type,
+            "Digest": layer.digest,
+            "Size": layer.size,
+            "Annotations": layer.annotations,
+        })).collect::<Vec<_>>(),
+        "Env": parsed.config.env,
+    }))
+}
+
+async fn inspect_remote(
+    client: &Client,
+    reference: &Reference,
+    platform: &Platform,
+    args: &InspectArgs,
+) -> Done<Found> {
+    let remote = client.remote(reference.repository());
+    let top = remote.manifest(&reference.selector()).await?;
+    let mut found = Found {
+        name: Some(reference.repository().to_string()),
+        descriptor: top.descriptor.clone(),
+        bytes: top.bytes.clone(),
+        image: None,
+        tags: Vec::new(),
+    };
+    if args.raw && !args.config {
+        return Ok(found);
+    }
+    let mut at = top;
+    for _ in 0..=imgmgr::store::MAX_INDEX_DEPTH {
+        let Manifest::Index(index) = &at.manifest else { break };
+        let next = platform.choose(&index.manifests).ok_or_else(|| {
+            CommandError::run(format!("`{}` has no image for {platform}", reference.familiar()))
+        })?;
+        at = remote.manifest_of(next).await?;
+    }
+    if let Manifest::Image(image) = &at.manifest {
+        let config = remote.blob(&image.config, MAX_CONFIG_BYTES).await?;
+        let is_image = image.is_image();
+        found.image = is_image.then(|| (at.manifest.clone(), config));
+    }
+    if !args.no_tags && !args.config {
+        found.tags = remote.tags().await?;
+    }
+    Ok(found)
+}
+
+fn inspect_local(
+    store: &Store,
+    name: Option<&str>,
+    platform: &Platform,
+    args: &InspectArgs,
+) -> Done<Found> {
+    let entry = store.find(name)?;
+    let (bytes, _) = store.manifest(&entry.target)?;
+    let mut found = Found {
+        name: Some(entry.name.clone()),
+        descriptor: entry.target.clone(),
+        bytes,
+        image: None,
+        tags: Vec::new(),
+    };
+    if args.raw && !args.config {
+        return Ok(found);
+    }
+    let target = store.choose(&entry.name, &entry.target, platform)?;
+    let (_, manifest) = store.manifest(&target)?;
+    if let Manifest::Image(image) = &manifest
+        && image.is_image()
+    {
+        let (config, _) = store.image_config(&image.config)?;
+        found.image = Some((manifest, config));
+    }
+    let same = |other: &imgmgr::store::ImageEntry| other.target.digest == entry.target.digest;
+    found.tags = store.list()?.into_iter().filter(same).map(|other| other.name).collect();
+    Ok(found)
+}
+
+pub(crate) fn list_tags(context: &Context, args: &ListTagsArgs) -> Done {
+    let repository = repository(&args.repository)?;
+    let client = context.client()?;
+    let tags = context.wait(async { Ok(client.remote(&repository).tags().await?) })?;
+    match args.format {
+        Format::Json => json(&json!({ "Repository": repository.to_string(), "Tags": tags })),
+        Format::Table => tags.iter().try_for_each(line),
+    }
+}
+
+fn repository(text: &str) -> Done<Repository> {
+    let text = text.strip_prefix("docker://").unwrap_or(text);
+    Reference::parse_repository(text).map_err(CommandError::usage)
+}
+
+pub(crate) fn delete(context: &Context, args: &DeleteArgs) -> Done {
+    let reference = registry_reference(&args.reference)?;
+    let client = context.client()?;
+    context.wait(async {
+        let remote = client.remote(reference.repository());
+        let selector = reference.selector();
+        if args.tag_only || reference.digest().is_some() {
+            remote.delete_manifest(&selector).await?;
+            return line(format_args!("deleted: {reference}"));
+        }
+        let digest = match remote.head_manifest(&selector).await? {
+            Some(descriptor) => descriptor.digest,
+            None => remote.manifest(&selector).await?.descriptor.digest,
+        };
+        remote.delete_manifest(&digest.to_string()).await?;
+        line(format_args!("deleted: {reference} {digest}"))
+    })
+}
+
+pub(crate) fn referrers(context: &Context, args: &ReferrersArgs) -> Done {
+    let reference = registry_reference(&args.reference)?;
+    let client = context.client()?;
+    let found = context.wait(async {
+        let remote = client.remote(reference.repository());
+        let digest = match reference.digest() {
+            Some(digest) => digest.clone(),
+            None => remote.manifest(&reference.selector()).await?.descriptor.digest,
+        };
+        Ok(remote.referrers(&digest, args.artifact_type.as_deref()).await?)
+    })?;
+    if args.format == Format::Json {
+        return json(&found);
+    }
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .map(|descriptor| {
+            let kind = descriptor.artifact_type.as_ref().unwrap_or(&descriptor.media_type);
+            vec![descriptor.digest.to_string(), kind.clone(), human(descriptor.size)]
+        })
+        .collect();
+    table(&["DIGEST", "TYPE", "SIZE"], &rows)
+}
+
+/// The credential that is tried before it is stored.
+#[derive(Debug)]
+struct Tried(Credential);
+
+impl CredentialSource for Tried {
+    fn credential(&self, _: &str, _: &str) -> Result<Option<Credential>, String> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
+    let host = args.registry.trim_end_matches('/');
+    let username = match &args.username {
+        Some(username) => username.clone(),
+        None => ask("Username: ")?,
+    };
+    let password = match (&args.password, args.password_stdin) {
+        (Some(password), _) => password.clone(),
+        (None, true) => {
+            let mut text = String::new();
+            io::stdin().lock().take(1 << 16).read_to_string(&mut text)?;
+            text.trim_end_matches(['\r', '\n']).to_owned()
+        }
+        (None, false) => ask_password()?,
+    };
+    let credential =
+        Credential::Password { username: username.clone(), password: password.clone() };
+    let client = context.client_with(Box::new(Tried(credential)))?;
+    context.wait(async { Ok(client.check_login(host).await?) })?;
+    context.logins().store(host, &username, &password).map_err(CommandError::run)?;
+    line("login succeeded")
+}
+
+pub(crate) fn logout(context: &Context, args: &LogoutArgs) -> Done {
+    let was =
+        context.logins().erase(args.registry.trim_end_matches('/')).map_err(CommandError::run)?;
+    line(if was { "logged out" } else { "was not logged in" })
+}
+
+fn ask(question: &str) -> Done<String> {
+    if !io::stdin().is_terminal() {
+        return Err(CommandError::usage(
+            "no terminal to ask on; use --username and --password-stdin",
+        ));
+    }
+    let mut stderr = io::stderr().lock();
+    stderr.write_all(question.as_bytes())?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Asks with the terminal's echo off.
+pub(crate) fn ask_password() -> Done<String> {
+    let stdin = io::stdin();
+    let before = tcgetattr(&stdin)
+        .map_err(|_| CommandError::usage("no terminal to ask on; use --password-stdin"))?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
+    let answer = ask("Password: ");
+    tcsetattr(&stdin, OptionalActions::Flush, &before).map_err(io::Error::from)?;
+    let _ = io::stderr().lock().write_all(b"\n");
+    answer
+}

@@ -1,0 +1,210 @@
+//! Commands that move images.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::Path;
+
+use imgmgr::copy::{self, ArchiveForm, Location};
+use imgmgr::image::Descriptor;
+use imgmgr::pull::{Platforms, PullOptions};
+use imgmgr::reference::Reference;
+use imgmgr::store::{ImageEntry, Store};
+
+use super::args::{CopyArgs, LoadArgs, PullArgs, PushArgs, SaveArgs, SaveForm, SyncArgs};
+use super::context::{Context, platform, platforms, registry_reference};
+use super::output::{CommandError, Done, line};
+use super::progress::Display;
+
+pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
+    let options =
+        PullOptions { platforms: platforms(&args.platform)?, parallel_layers: args.parallel };
+    let references: Vec<Reference> =
+        args.references.iter().map(|text| registry_reference(text)).collect::<Done<_>>()?;
+    let (store, client) = (context.store()?, context.client()?);
+    let display = Display::start(context.global.progress, args.quiet);
+    let mut pulled = Vec::new();
+    let result = context.wait(async {
+        for reference in &references {
+            let remote = client.remote(reference.repository());
+            let (name, progress) = (reference.to_string(), display.progress());
+            let outcome =
+                imgmgr::pull::pull(&remote, reference, &store, &name, &options, progress, None);
+            pulled.push((reference, outcome.await?));
+        }
+        Ok(())
+    });
+    drop(display);
+    for (reference, outcome) in pulled {
+        let state = if outcome.up_to_date { "up to date" } else { "pulled" };
+        let digest = &outcome.entry.target.digest;
+        if args.quiet {
+            line(digest)?;
+        } else {
+            line(format_args!("{state}: {} {digest}", reference.familiar()))?;
+        }
+    }
+    result
+}
+
+pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
+    let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
+    let from = Location::Store(args.image.clone());
+    let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
+    let digest = copy_one(context, &from, &Location::Registry(to.clone()), platforms)?.digest;
+    line(format_args!("pushed: {} {digest}", to.familiar()))
+}
+
+/// What is in the store goes as it is, unless a platform was named.
+fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
+    if named.is_some() { platforms } else { Platforms::All }
+}
+
+pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
+    let parse = |text: &String| text.parse::<Location>().map_err(CommandError::usage);
+    let (from, to) = (parse(&args.source)?, parse(&args.destination)?);
+    let copied = copy_one(context, &from, &to, platforms(&args.platform)?)?;
+    if let Some(path) = &args.digestfile {
+        std::fs::write(path, copied.digest.to_string())?;
+    }
+    line(copied.digest)
+}
+
+fn copy_one(
+    context: &Context,
+    from: &Location,
+    to: &Location,
+    platforms: Platforms,
+) -> Done<Descriptor> {
+    let needs_store = |place: &Location| matches!(place, Location::Store(_));
+    let store = if needs_store(from) || needs_store(to) {
+        context.store()?
+    } else {
+        // Never touched, but a copy wants one.
+        Store::view(&context.store_path()).or_else(|_| context.store())?
+    };
+    let display = Display::start(context.global.progress, false);
+    let copying = context.copying(store, platforms, &display)?;
+    context.wait(async { Ok(copy::copy(&copying, from, to).await?) })
+}
+
+pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
+    let store = context.store()?;
+    let form = match args.format {
+        SaveForm::DockerArchive => ArchiveForm::Docker,
+        SaveForm::OciArchive => ArchiveForm::Oci,
+    };
+    let lease = store.lease()?;
+    let mut images = Vec::new();
+    for image in &args.images {
+        let whole = args.platform.platform.is_none() && form == ArchiveForm::Oci;
+        let (entry, target) = if whole {
+            let entry = store.resolve(image)?;
+            (entry.clone(), entry.target)
+        } else {
+            store.resolve_image(image, &platform(&args.platform)?)?
+        };
+        lease.take(&target)?;
+        images.push((entry.name, target));
+    }
+    match &args.output {
+        Some(path) => Ok(copy::save_file(&store, &images, form, path)?),
+        None if io::stdout().is_terminal() => {
+            Err(CommandError::usage("an archive does not go to a terminal; use --output FILE"))
+        }
+        None => Ok(copy::save(&store, &images, form, io::stdout().lock())?),
+    }
+}
+
+pub(crate) fn load(context: &Context, args: &LoadArgs) -> Done {
+    let name = match &args.name {
+        Some(text) => Some(Reference::parse(text).map_err(CommandError::usage)?),
+        None => None,
+    };
+    let store = context.store()?;
+    let lease = store.lease()?;
+    let (input, path): (Box<dyn Read>, _) = match &args.input {
+        Some(path) => {
+            let file = File::open(path)
+                .map_err(|e| CommandError::run(format!("cannot open `{}`: {e}", path.display())))?;
+            (Box::new(file), path.as_path())
+        }
+        None if io::stdin().is_terminal() => {
+            return Err(CommandError::usage("no archive: use --input FILE or standard input"));
+        }
+        None => (Box::new(io::stdin().lock()), Path::new("standard input")),
+    };
+    let images = copy::load(&store, &lease, input, path)?;
+    for image in images {
+        let given = name.as_ref().map(ToString::to_string);
+        let entry = ImageEntry { name: given.unwrap_or_else(|| name_of(&image)), ..image };
+        store.tag(&entry)?;
+        line(format_args!("loaded: {} {}", entry.name, entry.target.digest))?;
+    }
+    Ok(())
+}
+
+/// The name in the archive, made one by which the store can be asked.
+fn name_of(image: &ImageEntry) -> String {
+    match Reference::parse(&image.name) {
+        Ok(reference) if image.name.contains(['/', ':']) => reference.to_string(),
+        _ if image.name.is_empty() => format!("localhost/loaded:{}", image.target.digest.short()),
+        _ => format!("localhost/loaded:{}", image.name),
+    }
+}
+
+pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
+    let source = args.source.strip_prefix("docker://").unwrap_or(&args.source);
+    let one = Reference::parse(source).map_err(CommandError::usage)?;
+    let repository = one.repository().clone();
+    let store = context.store()?;
+    let display = Display::start(context.global.progress, false);
+    let copying = context.copying(store, platforms(&args.platform)?, &display)?;
+    let target = |tag: &str| -> Done<Location> {
+        let name = match &args.to {
+            None => return Ok(Location::Store(format!("{repository}:{tag}"))),
+            Some(to) => format!("{}/{}:{tag}", to.trim_end_matches('/'), repository.path()),
+        };
+        Ok(Location::Registry(Reference::parse(&name).map_err(CommandError::usage)?))
+    };
+    context.wait(async {
+        let is_repository = Reference::parse_repository(source).is_ok();
+        let tags = if is_repository {
+            copying.client.remote(&repository).tags().await?
+        } else {
+            vec![one.tag().unwrap_or("latest").to_owned()]
+        };
+        let mut failures = 0;
+        for tag in &tags {
+            let from = Location::Registry(one.tagged(tag).map_err(CommandError::usage)?);
+            match copy::copy(&copying, &from, &target(tag)?).await {
+                Ok(copied) => line(format_args!("synced: {repository}:{tag} {}", copied.digest))?,
+                Err(error) => {
+                    failures += 1;
+                    super::output::report(&error.into());
+                }
+            }
+        }
+        if args.delete && is_repository && failures == 0 {
+            delete_others(&copying, &target("latest")?, &tags).await?;
+        }
+        if failures == 0 {
+            Ok(())
+        } else {
+            Err(CommandError::run(format!("{failures} of {} tags failed", tags.len())))
+        }
+    })
+}
+
+/// Removes tags that the source has not.
+async fn delete_others(copying: &copy::CopyContext, to: &Location, keep: &[String]) -> Done {
+    let Location::Registry(reference) = to else { return Ok(()) };
+    let remote = copying.client.remote(reference.repository());
+    for tag in remote.tags().await? {
+        if !keep.contains(&tag) && !tag.starts_with("sha256-") {
+            remote.delete_manifest(&tag).await?;
+            line(format_args!("deleted: {}:{tag}", reference.repository()))?;
+        }
+    }
+    io::stdout().flush()?;
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Places an image can be copied from and to, as skopeo names them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::reference::{Reference, ReferenceError};
+
+/// A transport and what it needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `docker://REFERENCE`: a registry.
+    Registry(Reference),
+    /// `store:NAME`, or a bare name: the own store.
+    Store(String),
+    /// `oci:DIR[:NAME]`: an image layout.
+    Layout(PathBuf, Option<String>),
+    /// `oci-archive:FILE[:NAME]`: an image layout in a tar file.
+    OciArchive(PathBuf, Option<String>),
+    /// `docker-archive:FILE[:REFERENCE]`: as `docker save` writes and `docker load` reads.
+    DockerArchive(PathBuf, Option<Reference>),
+    /// `dir:DIR`: a manifest and blobs as plain files.
+    Dir(PathBuf),
+}
+
+/// Why a text is no location.
+#[derive(Debug, thiserror::Error)]
+pub enum LocationError {
+    /// A transport that is not known.
+    #[error(
+        "`{0}:` is not a transport; there are docker://, store:, oci:, oci-archive:, \
+         docker-archive: and dir:"
+    )]
+    Transport(String),
+    /// A transport without a path.
+    #[error("`{0}` names no path")]
+    NoPath(String),
+    /// A reference that is none.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+}
+
+impl FromStr for Location {
+    type Err = LocationError;
+
+    fn from_str(text: &str) -> Result<Self, LocationError> {
+        if let Some(rest) = text.strip_prefix("docker://") {
+            return Ok(Self::Registry(Reference::parse(rest)?));
+        }
+        let (transport, rest) = text.split_once(':').unwrap_or(("", text));
+        let path_and_name = || {
+            let (path, name) = match rest.split_once(':') {
+                Some((path, name)) => (path, (!name.is_empty()).then(|| name.to_owned())),
+                None => (rest, None),
+            };
+            if path.is_empty() {
+                return Err(LocationError::NoPath(text.to_owned()));
+            }
+            Ok((PathBuf::from(path), name))
+        };
+        match transport {
+            "store" => Ok(Self::Store(rest.to_owned())),
+            "oci" => path_and_name().map(|(path, name)| Self::Layout(path, name)),
+            "oci-archive" => path_and_name().map(|(path, name)| Self::OciArchive(path, name)),
+            "docker-archive" => {
+                let (path, name) = path_and_name()?;
+                let name = name.map(|name| Reference::parse(&name)).transpose()?;
+                Ok(Self::DockerArchive(path, name))
+            }
+            "dir" => path_and_name().map(|(path, _)| Self::Dir(path)),
+            "containers-storage" | "docker-daemon" | "atomic" | "tarball" | "sif" | "ostree" => {
+                Err(LocationError::Transport(transport.to_owned()))
+            }
+            _ => Ok(Self::Store(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |f: &mut fmt::Formatter<'_>, kind, path: &PathBuf, name: Option<String>| {
+            write!(f, "{kind}:{}", path.display())?;
+            name.iter().try_for_each(|name| write!(f, ":{name}"))
+        };
+        match self {
+            Self::Registry(reference) => write!(f, "docker://{reference}"),
+            Self::Store(name) => write!(f, "store:{name}"),
+            Self::Layout(path, name) => named(f, "oci", path, name.clone()),
+            Self::OciArchive(path, name) => named(f, "oci-archive", path, name.clone()),
+            Self::DockerArchive(path, name) => {
+                named(f, "docker-archive", path, name.as_ref().map(ToString::to_string))
+            }
+            Self::Dir(path) => named(f, "dir", path, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skopeos_words() {
+        let shown = |text: &str| text.parse::<Location>().unwrap().to_string();
+        assert_eq!(shown("docker://busybox"), "docker://docker.io/library/busybox:latest");
+        assert_eq!(shown("busybox:1"), "store:busybox:1");
+        assert_eq!(shown("localhost:5000/a:1"), "store:localhost:5000/a:1");
+        assert_eq!(shown("oci:/a/b"), "oci:/a/b");
+        assert_eq!(shown("oci:dir:r.io/x:1"), "oci:dir:r.io/x:1");
+        assert_eq!(
+            shown("docker-archive:x.tar:a"),
+            "docker-archive:x.tar:docker.io/library/a:latest"
+        );
+        for bad in ["docker://", "oci:", "containers-storage:x", "docker-archive:x:A"] {
+            assert!(bad.parse::<Location>().is_err(), "{bad}");
+        }
+    }
+}

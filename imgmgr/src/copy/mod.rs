@@ -1,0 +1,295 @@
+//! Copies images between registries, the store, layouts, archives and directories.
+//!
+//! Everything passes through a [`Store`]: the destination's own where it is one, a scratch one
+//! otherwise. So each transport is one way in or one way out, and every byte is verified once.
+
+mod archive_in;
+mod archive_out;
+mod dir;
+mod location;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
+pub use archive_out::{ArchiveForm, save, save_file};
+pub use location::{Location, LocationError};
+pub use tree::copy_tree;
+
+use crate::image::{Descriptor, ManifestError};
+use crate::progress::Progress;
+use crate::pull::{Platforms, PullError, PullOptions, pull};
+use crate::push::{Absent, PushRequest, push};
+use crate::reference::Reference;
+use crate::registry::{Client, MountFrom, RegistryError};
+use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
+
+/// Why a copy failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// While pulling.
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    /// While pushing.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// In a store or layout.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file operation failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// As a verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// An archive that can't be used.
+    #[error("`{}` is not a usable archive: {reason}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A manifest that can't be used.
+    #[error("`{}` holds a manifest that can't be used", path.display())]
+    Manifest {
+        /// The directory or archive.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+    /// Several images where one was expected.
+    #[error("`{}` holds {count} images; name one of them", path.display())]
+    SeveralImages {
+        /// The layout or archive.
+        path: PathBuf,
+        /// How many.
+        count: usize,
+    },
+    /// Something that only an image of one platform can be made into.
+    #[error("an index can't become {what}; choose a platform")]
+    IndexUnsupported {
+        /// The transport.
+        what: &'static str,
+    },
+    /// A thread of ours died.
+    #[error("an internal task failed")]
+    Task {
+        /// How.
+        source: tokio::task::JoinError,
+    },
+}
+
+impl CopyError {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+type Result<T> = std::result::Result<T, CopyError>;
+
+/// What a copy needs besides source and destination.
+#[derive(Clone)]
+pub struct CopyContext {
+    /// Speaks to registries.
+    pub client: Client,
+    /// The own store.
+    pub store: Store,
+    /// Where scratch stores are made.
+    pub scratch: PathBuf,
+    /// What of an index is copied, and how many layers at once.
+    pub pull: PullOptions,
+    /// For layouts that are written.
+    pub durability: Durability,
+    /// Hears about blobs.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// An image in some store, and what keeps it there.
+struct Held {
+    store: Store,
+    entry: ImageEntry,
+    _lease: Option<Lease>,
+    _scratch: Option<Scratch>,
+}
+
+/// A store that is removed when it is no longer needed.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(parent: &Path) -> Result<(Self, Store)> {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("imgmgr-{}-{number}", std::process::id()));
+        let scratch = Self(path.clone());
+        Ok((scratch, Store::open_real(&path, Durability::NoSync)?))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Copies one image (or index) and returns what its top manifest is.
+///
+/// # Errors
+/// [`CopyError`].
+pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
+    let held = take_in(context, from, to).await?;
+    let mut target = held.entry.target.clone();
+    if let Platforms::One(platform) = &context.pull.platforms {
+        target = held.store.choose(&held.entry.name, &target, platform)?;
+    }
+    match to {
+        Location::Registry(reference) => {
+            let request = PushRequest {
+                target: target.clone(),
+                selector: reference.selector(),
+                mount: mount_from(&held.entry, reference),
+                absent: Absent::Skip,
+            };
+            let remote = context.client.remote(reference.repository());
+            push(&held.store, &remote, &request, &*context.progress).await?;
+        }
+        Location::Store(name) => {
+            let name = store_name(name);
+            put_into(&held, &context.store, &name, &target).await?;
+        }
+        Location::Layout(path, name) => {
+            let store = Store::open_real(path, context.durability)?;
+            put_into(&held, &store, name.as_deref().unwrap_or_default(), &target).await?;
+        }
+        Location::OciArchive(..) | Location::DockerArchive(..) | Location::Dir(_) => {
+            let (store, target, to) = (held.store.clone(), target.clone(), to.clone());
+            let written = tokio::task::spawn_blocking(move || match to {
+                Location::OciArchive(path, name) => {
+                    let name = name.unwrap_or_default();
+                    archive_out::save_file(&store, &[(name, target)], ArchiveForm::Oci, &path)
+                }
+                Location::DockerArchive(path, reference) => {
+                    let name = reference.map(|reference| reference.to_string());
+                    let images = [(name.unwrap_or_default(), target)];
+                    archive_out::save_file(&store, &images, ArchiveForm::Docker, &path)
+                }
+                Location::Dir(path) => dir::write(&store, &target, &path),
+                _ => Ok(()),
+            });
+            written.await.map_err(|source| CopyError::Task { source })??;
+        }
+    }
+    Ok(target)
+}
+
+/// The name in the own store: normalised if it is a reference.
+fn store_name(name: &str) -> String {
+    Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string())
+}
+
+fn mount_from(entry: &ImageEntry, to: &Reference) -> Option<MountFrom> {
+    let origin = Reference::parse(entry.origin.as_deref()?).ok()?;
+    let sibling = origin.repository().domain() == to.repository().domain()
+        && origin.repository() != to.repository();
+    sibling.then(|| MountFrom(origin.repository().clone()))
+}
+
+/// Gets the source into a store: the destination's where there is one.
+async fn take_in(context: &CopyContext, from: &Location, to: &Location) -> Result<Held> {
+    let local = |store: Store, entry: ImageEntry, lease| Held {
+        store,
+        entry,
+        _lease: lease,
+        _scratch: None,
+    };
+    match from {
+        Location::Store(name) => {
+            let entry = context.store.resolve(name)?;
+            let lease = context.store.lease()?;
+            lease.take(&entry.target)?;
+            return Ok(local(context.store.clone(), entry, Some(lease)));
+        }
+        Location::Layout(path, name) => {
+            let view = Store::view(path)?;
+            let entry = view.find(name.as_deref())?;
+            return Ok(local(view, entry, None));
+        }
+        _ => {}
+    }
+    let (scratch, store) = match to {
+        Location::Store(_) => (None, context.store.clone()),
+        Location::Layout(path, _) => (None, Store::open_real(path, context.durability)?),
+        _ => Scratch::new(&context.scratch).map(|(scratch, store)| (Some(scratch), store))?,
+    };
+    let lease = store.lease()?;
+    let entry = match from {
+        Location::Registry(reference) => {
+            // The final name comes at the end; until then the image goes by its origin.
+            let name = match to {
+                Location::Store(name) => store_name(name),
+                Location::Layout(_, name) => name.clone().unwrap_or_default(),
+                _ => reference.to_string(),
+            };
+            let remote = context.client.remote(reference.repository());
+            let progress = Arc::clone(&context.progress);
+            pull(&remote, reference, &store, &name, &context.pull, progress, None).await?.entry
+        }
+        _ => {
+            let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
+            let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
+            loaded.await.map_err(|source| CopyError::Task { source })??
+        }
+    };
+    Ok(Held { store, entry, _lease: Some(lease), _scratch: scratch })
+}
+
+fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {
+    let (path, images, wanted) = match from {
+        Location::OciArchive(path, name) => {
+            (path, archive_in::load_file(store, lease, path)?, name.clone())
+        }
+        Location::DockerArchive(path, reference) => {
+            let name = reference.as_ref().map(ToString::to_string);
+            (path, archive_in::load_file(store, lease, path)?, name)
+        }
+        Location::Dir(path) => (path, vec![dir::read(store, lease, path)?], None),
+        Location::Registry(_) | Location::Store(_) | Location::Layout(..) => {
+            unreachable!("these are no files")
+        }
+    };
+    let count = images.len();
+    let mut fitting = images.into_iter().filter(|entry| match &wanted {
+        Some(name) => entry.name == *name || entry.name == store_name(name),
+        None => true,
+    });
+    match (fitting.next(), wanted) {
+        (Some(entry), Some(_)) => Ok(entry),
+        (Some(entry), None) if count == 1 => Ok(entry),
+        (None, Some(name)) => Err(StoreError::NoImage { name }.into()),
+        _ => Err(CopyError::SeveralImages { path: path.clone(), count }),
+    }
+}
+
+async fn put_into(held: &Held, to: &Store, name: &str, target: &Descriptor) -> Result<()> {
+    let entry = ImageEntry {
+        name: name.to_owned(),
+        target: Descriptor { annotations: None, ..target.clone() },
+        ..held.entry.clone()
+    };
+    let (from, to, target) = (held.store.clone(), to.clone(), target.clone());
+    let copied = tokio::task::spawn_blocking(move || {
+        let lease = to.lease()?;
+        if from.root() != to.root() {
+            copy_tree(&from, &to, &target, &lease)?;
+        }
+        to.tag(&entry)
+    });
+    Ok(copied.await.map_err(|source| CopyError::Task { source })??)
+}

@@ -1,0 +1,412 @@
+//! Pull: from a registry into a store.
+//!
+//! ```text
+//! manifest -> choose platform -> config -> layers, several at once:
+//!     ingest (lock, resume) <- ranges      (tasks)
+//!       `- read in order -> verify digest and size -> sink  (one blocking thread a layer)
+//! all layers there and durable -> name
+//! ```
+//! Every blob is leased before it is looked for, so a sweep can't take it in between.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::digest::{Digest, Mismatch};
+use crate::image::{
+    ConfigError, Descriptor, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform, media,
+};
+use crate::progress::{BlobState, Progress};
+use crate::reference::Reference;
+use crate::registry::{BlobFetch, FailureKind, FetchedManifest, RegistryError, Remote};
+use crate::store::{ImageEntry, Ingest, IngestStart, Lease, MAX_INDEX_DEPTH, Store, StoreError};
+
+/// What of an index is pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Platforms {
+    /// The image that fits best; the name then points at it rather than at the index.
+    One(Platform),
+    /// Everything that the index lists.
+    All,
+}
+
+/// How to pull.
+#[derive(Clone, Debug)]
+pub struct PullOptions {
+    /// What of an index is pulled.
+    pub platforms: Platforms,
+    /// Layers that are fetched at the same time.
+    pub parallel_layers: usize,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self { platforms: Platforms::One(Platform::host()), parallel_layers: 4 }
+    }
+}
+
+/// Takes layers while they come.
+pub trait LayerSink: Send + Sync {
+    /// Consumes one layer; called on a thread of its own, for several layers at once, in any
+    /// order. `blob` fails at its end if the bytes were not those of `layer`, so nothing may be
+    /// kept unless it was read to its end without an error.
+    ///
+    /// # Errors
+    /// Whatever `blob` failed with, or why the layer can't be used.
+    fn consume(
+        &self,
+        layer: &Descriptor,
+        diff_id: &Digest,
+        blob: &mut dyn Read,
+    ) -> std::io::Result<()>;
+
+    /// Whether the layer is there already, so that it needs no consuming.
+    fn has(&self, diff_id: &Digest) -> bool;
+}
+
+/// Why a pull failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The image contradicts itself.
+    #[error("image `{digest}` can't be used")]
+    Config {
+        /// Its manifest.
+        digest: Digest,
+        /// Why.
+        source: ConfigError,
+    },
+    /// There is nothing for the platform.
+    #[error("`{name}` has no image for {platform}; it has {available}")]
+    NoPlatform {
+        /// The reference.
+        name: String,
+        /// What was wanted.
+        platform: String,
+        /// What there is.
+        available: String,
+    },
+    /// Indexes within indexes, too deep or in a circle.
+    #[error("`{name}` nests indexes deeper than {MAX_INDEX_DEPTH}")]
+    TooDeep {
+        /// The reference.
+        name: String,
+    },
+    /// A layer came whole but could not be unpacked.
+    #[error("cannot unpack layer `{digest}`")]
+    Layer {
+        /// The layer.
+        digest: Digest,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A thread of ours died.
+    #[error("an internal task failed")]
+    Task {
+        /// How.
+        source: tokio::task::JoinError,
+    },
+}
+
+/// What a pull did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// The name and what it points at now.
+    pub entry: ImageEntry,
+    /// Whether everything was there and nothing but the question was sent.
+    pub up_to_date: bool,
+}
+
+type Result<T> = std::result::Result<T, PullError>;
+
+/// Pulls `reference` into `store` and names it `name`.
+///
+/// # Errors
+/// [`PullError`]; what was fetched until then stays for the next try.
+pub async fn pull(
+    remote: &Remote,
+    reference: &Reference,
+    store: &Store,
+    name: &str,
+    options: &PullOptions,
+    progress: Arc<dyn Progress>,
+    sink: Option<Arc<dyn LayerSink>>,
+) -> Result<Pulled> {
+    let lease = store.lease()?;
+    let pull = Pull { remote, reference, store, options, progress, sink, lease };
+    if let Some(entry) = pull.unchanged(name).await? {
+        return Ok(Pulled { entry, up_to_date: true });
+    }
+    let fetched = remote.manifest(&reference.selector()).await?;
+    let origin_digest = fetched.descriptor.digest.clone();
+    let top = match &options.platforms {
+        Platforms::All => fetched,
+        Platforms::One(platform) => pull.choose(fetched, platform).await?,
+    };
+    let target = top.descriptor.clone();
+    let mut entry = ImageEntry::new(name, target);
+    pull.tree(top, 0, &mut entry).await?;
+    entry.origin = Some(reference.to_string());
+    entry.origin_digest = Some(origin_digest);
+    let (store, named) = (store.clone(), entry.clone());
+    blocking(move || store.tag(&named)).await??;
+    Ok(Pulled { entry, up_to_date: false })
+}
+
+struct Pull<'a> {
+    remote: &'a Remote,
+    reference: &'a Reference,
+    store: &'a Store,
+    options: &'a PullOptions,
+    progress: Arc<dyn Progress>,
+    sink: Option<Arc<dyn LayerSink>>,
+    lease: Lease,
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|source| PullError::Task { source })
+}
+
+impl Pull<'_> {
+    /// The entry that `name` has, if the registry's answer would lead to it again.
+    async fn unchanged(&self, name: &str) -> Result<Option<ImageEntry>> {
+        let Ok(entry) = self.store.resolve(name) else { return Ok(None) };
+        let same_origin = entry.origin.as_deref() == Some(&self.reference.to_string());
+        let (Some(known), true, None) = (&entry.origin_digest, same_origin, &self.sink) else {
+            return Ok(None);
+        };
+        if !self.is_complete(&entry)? {
+            return Ok(None);
+        }
+        // A digest means the same for ever; a tag must be asked about.
+        let current = match self.reference.digest() {
+            Some(digest) => Some(digest.clone()),
+            None => {
+                let head = self.remote.head_manifest(&self.reference.selector()).await?;
+                head.map(|descriptor| descriptor.digest)
+            }
+        };
+        Ok((current.as_ref() == Some(known)).then_some(entry))
+    }
+
+    fn is_complete(&self, entry: &ImageEntry) -> Result<bool> {
+        if let Platforms::One(platform) = &self.options.platforms {
+            if media::is_index(&entry.target.media_type) {
+                return Ok(false);
+            }
+            let (_, manifest) = self.store.manifest(&entry.target)?;
+            if let Manifest::Image(image) = manifest
+                && image.is_image()
+                && let Ok((_, config)) = self.store.image_config(&image.config)
+                && config.platform().fit(platform).is_none()
+            {
+                return Ok(false);
+            }
+        } else if entry.origin_digest.as_ref() != Some(&entry.target.digest) {
+            return Ok(false);
+        }
+        let mut complete = self.lease.take(&entry.target)?;
+        self.store.walk(&entry.target, &mut |visit| {
+            match visit {
+                crate::store::Visit::Blob(blob) => complete &= self.lease.take(&blob)?,
+                crate::store::Visit::Absent(_) => complete = false,
+                crate::store::Visit::Manifest(..) => {}
+            }
+            Ok(())
+        })?;
+        Ok(complete)
+    }
+
+    /// Descends from an index to the image for `platform`.
+    async fn choose(&self, from: FetchedManifest, platform: &Platform) -> Result<FetchedManifest> {
+        let name = || self.reference.familiar();
+        let mut at = from;
+        for _ in 0..=MAX_INDEX_DEPTH {
+            let Manifest::Index(index) = &at.manifest else { return Ok(at) };
+            let next = match &index.manifests[..] {
+                [only] if only.platform.is_none() => Some(only),
+                entries => platform.choose(entries),
+            };
+            let next = next.ok_or_else(|| PullError::NoPlatform {
+                name: name(),
+                platform: platform.to_string(),
+                available: crate::store::platforms(&index.manifests),
+            })?;
+            at = self.known_manifest(next).await?;
+        }
+        Err(PullError::TooDeep { name: name() })
+    }
+
+    /// A manifest by descriptor, from the store if it is there.
+    async fn known_manifest(&self, descriptor: &Descriptor) -> Result<FetchedManifest> {
+        if self.lease.take(descriptor)? {
+            let (bytes, manifest) = self.store.manifest(descriptor)?;
+            return Ok(FetchedManifest { descriptor: descriptor.clone(), bytes, manifest });
+        }
+        Ok(self.remote.manifest_of(descriptor).await?)
+    }
+
+    /// Brings a manifest with everything below it into the store; children first, so that a
+    /// manifest in the store is a whole one.
+    async fn tree(&self, top: FetchedManifest, depth: usize, entry: &mut ImageEntry) -> Result<()> {
+        self.lease.take(&top.descriptor)?;
+        match &top.manifest {
+            Manifest::Image(image) => self.image(image, &top.descriptor, entry).await?,
+            Manifest::Index(index) => {
+                if depth >= MAX_INDEX_DEPTH {
+                    return Err(PullError::TooDeep { name: self.reference.familiar() });
+                }
+                for child in &index.manifests {
+                    let fetched = self.known_manifest(child).await?;
+                    Box::pin(self.tree(fetched, depth + 1, entry)).await?;
+                }
+            }
+        }
+        entry.size = Some(entry.size.unwrap_or(0) + top.descriptor.size);
+        self.store.put_verified(&top.descriptor.digest, &top.bytes)?;
+        Ok(())
+    }
+
+    async fn image(
+        &self,
+        image: &ImageManifest,
+        at: &Descriptor,
+        entry: &mut ImageEntry,
+    ) -> Result<()> {
+        let mut diff_ids: Vec<Option<Digest>> = vec![None; image.layers.len()];
+        if image.is_image() {
+            if !self.lease.take(&image.config)? {
+                let bytes = self.remote.blob(&image.config, MAX_CONFIG_BYTES).await?;
+                self.store.put_verified(&image.config.digest, &bytes)?;
+            }
+            let (_, config) = self.store.image_config(&image.config)?;
+            let ids = config
+                .diff_ids_for(image.layers.len())
+                .map_err(|source| PullError::Config { digest: at.digest.clone(), source })?;
+            diff_ids = ids.iter().cloned().map(Some).collect();
+            entry.created = config.created;
+        }
+        let config = (!image.is_image()).then_some(&image.config);
+        let blobs: Vec<(&Descriptor, Option<Digest>)> = config
+            .map(|config| (config, None))
+            .into_iter()
+            .chain(image.layers.iter().zip(diff_ids))
+            .filter(|(blob, _)| !media::is_foreign(&blob.media_type))
+            .collect();
+        let size: u64 = blobs.iter().map(|(blob, _)| blob.size).sum();
+        entry.size = Some(entry.size.unwrap_or(0) + size);
+        stream::iter(blobs.into_iter().map(|(blob, diff_id)| self.blob(blob, diff_id)))
+            .buffer_unordered(self.options.parallel_layers.max(1))
+            .try_collect::<Vec<()>>()
+            .await
+            .map(drop)
+    }
+
+    /// Brings one blob into the store and, if wanted, through the sink.
+    async fn blob(&self, blob: &Descriptor, diff_id: Option<Digest>) -> Result<()> {
+        let progress = Arc::clone(&self.progress);
+        let wanted = match (&self.sink, diff_id) {
+            (Some(sink), Some(diff_id)) if !sink.has(&diff_id) => Some((Arc::clone(sink), diff_id)),
+            _ => None,
+        };
+        let present = self.lease.take(blob)?;
+        if present {
+            if let Some((sink, diff_id)) = wanted {
+                let (store, blob) = (self.store.clone(), blob.clone());
+                blocking(move || {
+                    let mut reader = store.open_verified(&blob)?;
+                    sink.consume(&blob, &diff_id, &mut reader)
+                        .map_err(|source| PullError::Layer { digest: blob.digest.clone(), source })
+                })
+                .await??;
+            }
+            progress.state(blob, BlobState::Present);
+            return Ok(());
+        }
+        progress.state(blob, BlobState::Waiting);
+        let mut second_try = false;
+        loop {
+            match self.fetch(blob, wanted.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_lie(&error) && !second_try => second_try = true,
+                Err(error) => {
+                    progress.state(blob, BlobState::Failed);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    async fn fetch(
+        &self,
+        blob: &Descriptor,
+        wanted: Option<(Arc<dyn LayerSink>, Digest)>,
+    ) -> Result<()> {
+        let (store, descriptor) = (self.store.clone(), blob.clone());
+        let start = blocking(move || store.ingest(&descriptor)).await??;
+        let ingest = match start {
+            IngestStart::Present if wanted.is_none() => {
+                self.progress.state(blob, BlobState::Present);
+                return Ok(());
+            }
+            IngestStart::Present => {
+                return Box::pin(self.blob(blob, wanted.map(|(_, id)| id))).await;
+            }
+            IngestStart::Fetch(ingest) => ingest,
+        };
+        let resumed = ingest.present();
+        self.progress.state(blob, BlobState::Moving { resumed });
+        let fetch = BlobFetch::new(Arc::clone(&ingest), self.progress.counter(blob));
+        let follower = tokio::task::spawn_blocking({
+            let (ingest, blob) = (Arc::clone(&ingest), blob.clone());
+            move || consume(&ingest, &blob, wanted)
+        });
+        let fetched = self.remote.fetch(&fetch).await;
+        let consumed = follower.await.map_err(|source| PullError::Task { source })?;
+        // Why the bytes did not come tells more than that they did not.
+        fetched?;
+        consumed?;
+        self.progress.state(blob, BlobState::Done);
+        Ok(())
+    }
+}
+
+/// Reads an ingest to its end, as fast as bytes come, and publishes it if they were right.
+fn consume(
+    ingest: &Arc<Ingest>,
+    blob: &Descriptor,
+    wanted: Option<(Arc<dyn LayerSink>, Digest)>,
+) -> Result<()> {
+    let mut reader = ingest.reader();
+    let mut consumed = Ok(());
+    if let Some((sink, diff_id)) = wanted {
+        consumed = sink.consume(blob, &diff_id, &mut reader);
+    }
+    // Whatever became of the layer, the blob is worth keeping if it is right.
+    match reader.finish() {
+        Ok(()) => ingest.publish()?,
+        Err(error) => {
+            let mismatch = error.get_ref().and_then(|cause| cause.downcast_ref::<Mismatch>());
+            let Some(mismatch) = mismatch else {
+                return Err(PullError::Layer { digest: blob.digest.clone(), source: error });
+            };
+            ingest.discard()?;
+            return Err(StoreError::Mismatch(mismatch.clone()).into());
+        }
+    }
+    consumed.map_err(|source| PullError::Layer { digest: blob.digest.clone(), source })
+}
+
+fn is_lie(error: &PullError) -> bool {
+    match error {
+        PullError::Registry(error) => error.kind() == FailureKind::Lied,
+        PullError::Store(error) => error.is_corruption(),
+        _ => false,
+    }
+}

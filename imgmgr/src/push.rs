@@ -1,0 +1,168 @@
+//! Push: from a store to a registry, children before parents.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::digest::Digest;
+use crate::image::{Descriptor, Manifest};
+use crate::progress::{BlobState, Progress};
+use crate::registry::{MountFrom, Pushed, RegistryError, Remote, ResumeSlot, UploadSource};
+use crate::store::{MAX_INDEX_DEPTH, Store, StoreError};
+
+/// Blobs that are sent at the same time.
+const PARALLEL_BLOBS: usize = 4;
+
+/// What to push.
+#[derive(Clone, Debug)]
+pub struct PushRequest {
+    /// Manifest or index in the store.
+    pub target: Descriptor,
+    /// The tag or digest that it gets in the registry.
+    pub selector: String,
+    /// A repository of the same registry that may have the blobs.
+    pub mount: Option<MountFrom>,
+    /// Entries of an index that the store has not are left to the registry to have.
+    pub absent: Absent,
+}
+
+/// What becomes of an index's entries that the store has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// They are skipped.
+    Skip,
+    /// They are an error.
+    Fail,
+}
+
+/// Pushes a manifest with everything below it.
+///
+/// # Errors
+/// [`RegistryError`]; blobs that arrived stay, and a large one that did not is resumed.
+pub async fn push(
+    store: &Store,
+    remote: &Remote,
+    request: &PushRequest,
+    progress: &dyn Progress,
+) -> Result<(), RegistryError> {
+    let push = Push { store, remote, request, progress };
+    let mut seen = HashSet::new();
+    push.tree(&request.target, 0, &mut seen).await
+}
+
+struct Push<'a> {
+    store: &'a Store,
+    remote: &'a Remote,
+    request: &'a PushRequest,
+    progress: &'a dyn Progress,
+}
+
+impl Push<'_> {
+    async fn tree(
+        &self,
+        at: &Descriptor,
+        depth: usize,
+        seen: &mut HashSet<Digest>,
+    ) -> Result<(), RegistryError> {
+        if !seen.insert(at.digest.clone()) {
+            return Ok(());
+        }
+        if depth > MAX_INDEX_DEPTH {
+            let digest = at.digest.clone();
+            return Err(StoreError::TooDeep { digest, limit: MAX_INDEX_DEPTH }.into());
+        }
+        let (bytes, manifest) = match self.store.manifest(at) {
+            Err(StoreError::NoBlob { .. }) if depth > 0 && self.request.absent == Absent::Skip => {
+                return Ok(());
+            }
+            other => other?,
+        };
+        match &manifest {
+            Manifest::Index(index) => {
+                for child in &index.manifests {
+                    Box::pin(self.tree(child, depth + 1, seen)).await?;
+                }
+            }
+            Manifest::Image(_) => {
+                let mut own = HashSet::new();
+                let blobs: Vec<&Descriptor> = manifest
+                    .children()
+                    .into_iter()
+                    .filter(|blob| own.insert(&blob.digest))
+                    .collect();
+                stream::iter(blobs.into_iter().map(|blob| self.blob(blob)))
+                    .buffer_unordered(PARALLEL_BLOBS)
+                    .try_collect::<Vec<()>>()
+                    .await?;
+            }
+        }
+        let selector =
+            if depth == 0 { self.request.selector.clone() } else { at.digest.to_string() };
+        self.remote.put_manifest(&selector, at, &bytes).await
+    }
+
+    async fn blob(&self, blob: &Descriptor) -> Result<(), RegistryError> {
+        if !self.store.has(blob)? {
+            return Err(StoreError::NoBlob { digest: blob.digest.clone() }.into());
+        }
+        self.progress.state(blob, BlobState::Moving { resumed: 0 });
+        let sent = self.progress.counter(blob);
+        let source = StoredBlob { store: self.store.clone(), digest: blob.digest.clone() };
+        let slot = self.store.upload_slot(&self.remote.repository().to_string(), &blob.digest);
+        let mount = self.request.mount.as_ref();
+        let pushed = self.remote.push_blob(blob, &source, mount, &slot, &sent).await;
+        self.progress.state(
+            blob,
+            match &pushed {
+                Ok(Pushed::Present) => BlobState::Present,
+                Ok(Pushed::Mounted) => BlobState::Mounted,
+                Ok(Pushed::Sent { .. }) => BlobState::Done,
+                Err(_) => BlobState::Failed,
+            },
+        );
+        pushed.map(drop)
+    }
+}
+
+#[derive(Debug)]
+struct StoredBlob {
+    store: Store,
+    digest: Digest,
+}
+
+impl UploadSource for StoredBlob {
+    fn open(&self) -> io::Result<fs::File> {
+        self.store.open_blob(&self.digest).map_err(io::Error::other)
+    }
+}
+
+/// Where a store keeps the address of an unfinished upload.
+#[derive(Debug)]
+struct StoredSlot {
+    store: Store,
+    path: PathBuf,
+}
+
+impl Store {
+    fn upload_slot(&self, repository: &str, digest: &Digest) -> impl ResumeSlot + use<> {
+        let key = Digest::of(format!("{repository} {digest}").as_bytes());
+        StoredSlot { store: self.clone(), path: self.private("uploads").join(key.hex()) }
+    }
+}
+
+impl ResumeSlot for StoredSlot {
+    fn load(&self) -> Option<String> {
+        fs::read_to_string(&self.path).ok()
+    }
+
+    /// A lost address costs an upload from its start, so failures here are no errors.
+    fn save(&self, location: Option<&str>) {
+        let _ = match location {
+            Some(location) => self.store.keep_note(&self.path, location),
+            None => self.store.drop_note(&self.path),
+        };
+    }
+}
