@@ -113,23 +113,34 @@ pub fn open_file(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 }
 
 /// Reads the control file `name` of `dir`, at most [`MAX_FILE_BYTES`].
+///
+/// For files that the kernel prints in one go, so that a read that does not fill the buffer was
+/// the last; lists of tasks are not among them.
 pub fn read_file(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<u8>> {
-    read_all(open_file(dir, name)?.as_fd())
+    read_until(open_file(dir, name)?.as_fd(), |read, room| read < room)
 }
 
-/// Reads a whole file by its absolute path, at most [`MAX_FILE_BYTES`]: files of `/proc` and `/sys`.
+/// Reads the list of tasks `name` of `dir`, at most [`MAX_FILE_BYTES`], to its end.
+pub fn read_list(dir: BorrowedFd<'_>, name: &str) -> Result<Vec<u8>> {
+    read_until(open_file(dir, name)?.as_fd(), |read, _| read == 0)
+}
+
+/// Reads a whole file by its absolute path, at most [`MAX_FILE_BYTES`]: one of `/proc` or `/sys`
+/// that the kernel prints in one go, as for [`read_file`].
 pub fn read_path(path: &Path) -> Result<Vec<u8>> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    read_all(file.as_fd())
+    read_until(file.as_fd(), |read, room| read < room)
 }
 
-fn read_all(file: BorrowedFd<'_>) -> Result<Vec<u8>> {
+/// Reads until `is_last` says so of (bytes read, bytes asked for).
+fn read_until(file: BorrowedFd<'_>, is_last: fn(usize, usize) -> bool) -> Result<Vec<u8>> {
     let mut bytes = vec![0; FIRST_READ];
     let mut filled = 0;
     while filled < MAX_FILE_BYTES {
+        let room = bytes.len() - filled;
         let read = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut bytes[filled..]))?;
         filled += read;
-        if read == 0 {
+        if read == 0 || is_last(read, room) {
             break;
         }
         if filled == bytes.len() {
@@ -259,6 +270,7 @@ mod tests {
         std::fs::write(root.path().join("procs"), "1\n".repeat(10_000)).unwrap();
         let dir = open_absolute(root.path()).unwrap();
         assert_eq!(read_file(dir.as_fd(), "procs").unwrap().len(), 20_000);
+        assert_eq!(read_list(dir.as_fd(), "procs").unwrap().len(), 20_000);
     }
 
     #[test]

@@ -85,8 +85,18 @@ impl Dir {
         Ok(self.fd.get_or_init(|| fd).as_fd())
     }
 
+    /// A file that the kernel prints in one go: every one but the lists of tasks.
     pub(super) fn read(&self, file: &str) -> Result<String, CgroupError> {
-        let bytes = cgroupfs::read_file(self.fd()?, file).map_err(|errno| CgroupError::Read {
+        self.text(file, cgroupfs::read_file(self.fd()?, file))
+    }
+
+    /// A list of tasks, which the kernel prints piece by piece.
+    pub(super) fn read_tasks(&self, file: &str) -> Result<String, CgroupError> {
+        self.text(file, cgroupfs::read_list(self.fd()?, file))
+    }
+
+    fn text(&self, file: &str, bytes: kernel::Result<Vec<u8>>) -> Result<String, CgroupError> {
+        let bytes = bytes.map_err(|errno| CgroupError::Read {
             cgroup: self.place.dir(),
             file: file.to_owned(),
             source: errno.into(),
@@ -225,8 +235,9 @@ impl Cgroup {
                     {
                         return Err(CgroupError::RootlessLimits { controller, source });
                     }
-                    // Nothing asks for this hierarchy; steps name places by number.
-                    self.dirs.truncate(0);
+                    // Nothing asks for a cgroup. Steps name places by number, so it is all or none.
+                    self.dirs.iter_mut().for_each(Dir::unmake);
+                    self.dirs.clear();
                     self.pending = Pending::default();
                 }
                 Err(error) => return Err(error),

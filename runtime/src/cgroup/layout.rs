@@ -121,7 +121,7 @@ fn probe_legacy(own_cgroups: &str) -> Result<CgroupLayout, CgroupError> {
     let legacy = match usual {
         Some(legacy) => legacy,
         None => {
-            let text = read(MOUNTINFO)?;
+            let text = read_whole(MOUNTINFO)?;
             let mounts = parse_mountinfo(&text);
             named().filter_map(|own| mount_of(own, &mounts)).collect()
         }
@@ -221,6 +221,15 @@ fn unescape(text: &str) -> String {
 
 fn read(path: &str) -> Result<String, CgroupError> {
     let bytes = cgroupfs::read_path(Path::new(path)).map_err(|errno| CgroupError::Probe {
+        file: PathBuf::from(path),
+        source: io::Error::from(errno),
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// As [`read`], for a file that the kernel prints line by line.
+fn read_whole(path: &str) -> Result<String, CgroupError> {
+    let bytes = cgroupfs::read_list(cgroupfs::CWD, path).map_err(|errno| CgroupError::Probe {
         file: PathBuf::from(path),
         source: io::Error::from(errno),
     })?;

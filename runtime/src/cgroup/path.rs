@@ -12,7 +12,7 @@ pub(super) const MAX_PATH_BYTES: usize = 3500;
 /// A path below a hierarchy's mount point: `/a/b`, or `/` for the hierarchy's root.
 ///
 /// Starts with `/`; has no empty component, no `.`, no `..`, no NUL, no line end; every component
-/// is at most [`MAX_NAME_BYTES`].
+/// is at most `MAX_NAME_BYTES`.
 #[derive(
     Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]

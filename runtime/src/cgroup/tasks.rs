@@ -118,6 +118,9 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Write`] and [`CgroupError::Signal`]. Processes may be left.
     pub fn kill_all(&self) -> Result<Killed, CgroupError> {
+        if self.dirs.is_empty() {
+            return Ok(Killed::NoCgroup);
+        }
         let by_file = self.unified().map(|dir| dir.write("cgroup.kill", "1"));
         match by_file {
             // On a hybrid host a process may have left the unified cgroup; look below too.
@@ -182,12 +185,12 @@ impl Dir {
     }
 
     fn own_pids(&self) -> Result<Vec<HostPid>, CgroupError> {
-        let text = match self.read("cgroup.procs") {
+        let text = match self.read_tasks("cgroup.procs") {
             // A threaded cgroup lists threads only.
             Err(CgroupError::Read { source, .. })
                 if source.raw_os_error() == Some(Errno::OPNOTSUPP.raw_os_error()) =>
             {
-                self.read("cgroup.threads")?
+                self.read_tasks("cgroup.threads")?
             }
             text => text?,
         };

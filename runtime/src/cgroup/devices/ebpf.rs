@@ -72,7 +72,7 @@ pub(super) const MAX_RULES: usize = 2_000;
 /// Compiles `rules`; `None` if they allow everything and no filter is needed.
 ///
 /// # Errors
-/// [`CgroupError::Refused`] for more than [`MAX_RULES`].
+/// [`CgroupError::Refused`] for more than `MAX_RULES`.
 pub fn compile(rules: &[DeviceRule]) -> Result<Option<Vec<Instruction>>, CgroupError> {
     if rules.len() > MAX_RULES {
         return Err(CgroupError::Refused {

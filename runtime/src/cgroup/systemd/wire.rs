@@ -140,7 +140,7 @@ impl Message {
         if out.bytes.len() > MAX_MESSAGE_BYTES { Err(WireError::TooLong) } else { Ok(out.bytes) }
     }
 
-    /// How long the message is that starts with these [`FIXED_HEADER_BYTES`].
+    /// How long the message is that starts with these `FIXED_HEADER_BYTES`.
     ///
     /// # Errors
     /// [`WireError`] if they are no header, or the message is too long.
