@@ -1,6 +1,6 @@
 //! What differs between the architectures a filter can name.
 
-use crate::spec::SeccompArch;
+use crate::spec::{SeccompArch, SeccompProfile};
 
 use SeccompArch::{
     Aarch64, Arm, Loongarch64, M68k, Mips, Mips64, Mips64n32, Mipsel, Mipsel64, Mipsel64n32,
@@ -77,32 +77,9 @@ pub const fn native() -> SeccompArch {
 
 /// Returns the name a profile uses, `SCMP_ARCH_*`.
 #[must_use]
-pub const fn name(arch: SeccompArch) -> &'static str {
-    match arch {
-        X86 => "SCMP_ARCH_X86",
-        X86_64 => "SCMP_ARCH_X86_64",
-        X32 => "SCMP_ARCH_X32",
-        Arm => "SCMP_ARCH_ARM",
-        Aarch64 => "SCMP_ARCH_AARCH64",
-        Mips => "SCMP_ARCH_MIPS",
-        Mips64 => "SCMP_ARCH_MIPS64",
-        Mips64n32 => "SCMP_ARCH_MIPS64N32",
-        Mipsel => "SCMP_ARCH_MIPSEL",
-        Mipsel64 => "SCMP_ARCH_MIPSEL64",
-        Mipsel64n32 => "SCMP_ARCH_MIPSEL64N32",
-        Ppc => "SCMP_ARCH_PPC",
-        Ppc64 => "SCMP_ARCH_PPC64",
-        Ppc64le => "SCMP_ARCH_PPC64LE",
-        S390 => "SCMP_ARCH_S390",
-        S390x => "SCMP_ARCH_S390X",
-        Parisc => "SCMP_ARCH_PARISC",
-        Parisc64 => "SCMP_ARCH_PARISC64",
-        Riscv64 => "SCMP_ARCH_RISCV64",
-        Loongarch64 => "SCMP_ARCH_LOONGARCH64",
-        M68k => "SCMP_ARCH_M68K",
-        Sh => "SCMP_ARCH_SH",
-        Sheb => "SCMP_ARCH_SHEB",
-    }
+pub fn name(arch: SeccompArch) -> &'static str {
+    let named = SeccompProfile::known_architectures().find(|(_, known)| *known == arch);
+    named.map_or("an unknown architecture", |(name, _)| name)
 }
 
 /// Returns the `AUDIT_ARCH_*` value the kernel puts in `seccomp_data.arch`.

@@ -52,9 +52,7 @@ pub fn evaluate(
             }
         }
     }
-    if alternatives.iter().any(|alternative| alternative.action != alternatives[0].action) {
-        alternatives.sort_by(|a, b| rules::precedence(&a.conditions, &b.conditions));
-    }
+    rules::sort_by_precedence(&mut alternatives, arch::word(arch));
     let decided = !alternatives.is_empty();
     let matching = alternatives.into_iter().find(|alternative| {
         alternative.conditions.iter().all(|condition| holds(*condition, data, arch::word(arch)))

@@ -88,38 +88,41 @@ pub fn check(program: &[SockFilter]) -> Result<(), ProgramError> {
 /// Returns what `program` returns for `data` on a machine of the architecture `native`.
 ///
 /// # Errors
-/// If the kernel would not take the program: see [`check`].
+/// What [`check`] finds, if the call gets there.
 pub fn run(
     program: &[SockFilter],
     data: &SeccompData,
     native: SeccompArch,
 ) -> Result<u32, ProgramError> {
-    check(program)?;
     let mut accumulator = 0u32;
     let mut at = 0;
     loop {
-        let SockFilter { code, jt, jf, k } = program[at];
+        let Some(&SockFilter { code, jt, jf, k }) = program.get(at) else {
+            return Err(ProgramError::NoReturn);
+        };
+        // Jumps lead forward, so that this ends.
+        at += 1;
         let test = match code {
             bpf::RETURN => return Ok(k),
-            bpf::LOAD => {
+            bpf::LOAD if k % 4 == 0 && k < bpf::DATA_SIZE => {
                 accumulator = load(data, k, arch::endian(native));
-                at += 1;
                 continue;
             }
+            bpf::LOAD => return Err(ProgramError::Load { at: at - 1, offset: k }),
             bpf::AND => {
                 accumulator &= k;
-                at += 1;
                 continue;
             }
             bpf::JUMP => {
-                at += 1 + k as usize;
+                at = at.saturating_add(k as usize);
                 continue;
             }
             bpf::JUMP_EQUAL => accumulator == k,
             bpf::JUMP_GREATER => accumulator > k,
-            _ => accumulator >= k,
+            bpf::JUMP_GREATER_OR_EQUAL => accumulator >= k,
+            _ => return Err(ProgramError::Operation { at: at - 1, code }),
         };
-        at += 1 + usize::from(if test { jt } else { jf });
+        at += usize::from(if test { jt } else { jf });
     }
 }
 

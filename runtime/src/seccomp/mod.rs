@@ -32,7 +32,7 @@ pub use arch::{audit as audit_arch, name as arch_name, native as native_arch};
 pub use compile::{SeccompError, compile};
 pub use encode::ProgramBytesError;
 pub use program::Program;
-pub use table::name_of;
+pub use table::{name_of, names, number_of};
 
 /// How many nodes a filter may have while it is built; far more than a program the kernel takes.
 const MAX_NODES: usize = 64 * 1024;

@@ -4,12 +4,13 @@
 //! - The first rule without conditions decides, whatever conditional rules stand before or after it.
 //!   Conditions that always hold (a mask of 0) are no conditions.
 //! - Conditional rules with one action are alternatives. With several actions the one that is
-//!   tried first is the one libseccomp's tree has in front, see [`precedence`].
+//!   tried first is the one libseccomp's tree has in front, see [`sort_by_precedence`].
 //! - A rule with two conditions on one argument is one rule for each of its conditions.
 //! - socketcall(2) and ipc(2) are filtered along with the calls they carry; of those only the
 //!   selector can be seen, so a condition on the first argument is lost there.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::spec::{SeccompAction, SeccompArch, SeccompArg, SeccompCompare, SeccompProfile};
 
@@ -204,7 +205,11 @@ impl Slots {
         let common = arch::number_base(self.arch) + NEWEST_NUMBER;
         for (number, call) in table::calls(self.arch) {
             let verdict = match self.slot(call).and_then(Option::take) {
-                Some(verdict) => verdict.settle(),
+                Some(Verdict::FirstOf(mut alternatives)) => {
+                    sort_by_precedence(&mut alternatives, arch::word(self.arch));
+                    Verdict::FirstOf(alternatives)
+                }
+                Some(always) => always,
                 None if newest.is_some_and(|newest| call.since > newest) => {
                     Verdict::Always(SeccompAction::Errno(arch::enosys(self.arch)))
                 }
@@ -240,36 +245,84 @@ impl AddRule for Option<Verdict> {
     }
 }
 
-impl Verdict {
-    /// Puts alternatives in the order they are tried in, where that makes a difference.
-    fn settle(mut self) -> Self {
-        if let Verdict::FirstOf(alternatives) = &mut self {
-            let action = alternatives[0].action;
-            if alternatives.iter().any(|alternative| alternative.action != action) {
-                alternatives.sort_by(|a, b| precedence(&a.conditions, &b.conditions));
-            }
-        }
-        self
-    }
-}
-
-/// Compares what two alternatives for a call with different actions: the lesser one is tried first.
+/// Puts alternatives for a call in the order they are tried in, where that makes a difference.
 ///
 /// That is the order of the nodes in libseccomp's tree. Conditions are compared one by one, in
 /// order of their arguments: the higher argument is first; of one argument `==`, `!=` and masks are
 /// before `<` and `<=`, those before `>` and `>=`; then the narrower one is first: the smaller
-/// value for `<` and `<=`, the larger for all others. A list that ends is before one that goes on.
-/// What is equal keeps its order.
-pub(super) fn precedence(a: &[SeccompArg], b: &[SeccompArg]) -> Ordering {
-    a.iter().map(rank).cmp(b.iter().map(rank))
+/// value for `<` and `<=`, the larger for all others. 64-bit values are compared by their upper
+/// halves, then by their lower ones. Where halves are equal but compared in different ways, say
+/// through different masks, the way listed first is first, with all that share it. A list that ends
+/// is before one that goes on. What is equal keeps its order.
+///
+/// It is not followed where it isn't an order: in libseccomp, which of two `!=` that both hold is
+/// tried first depends on the argument's value, and some contradictions are refused.
+pub(super) fn sort_by_precedence(alternatives: &mut [Alternative], word: Word) {
+    let Some(first) = alternatives.first() else { return };
+    let action = first.action;
+    if alternatives.iter().all(|alternative| alternative.action == action) {
+        return;
+    }
+    let mut first_seen = HashMap::new();
+    let all = alternatives.iter().flat_map(|alternative| &alternative.conditions);
+    for (at, node) in all.flat_map(|condition| nodes(condition, word)).enumerate() {
+        first_seen.entry(node).or_insert(at);
+    }
+    alternatives.sort_by_cached_key(|alternative| {
+        let nodes = alternative.conditions.iter().flat_map(|condition| nodes(condition, word));
+        nodes.map(|node| (node.rank, first_seen[&node])).collect::<Vec<_>>()
+    });
 }
 
-fn rank(arg: &SeccompArg) -> (Reverse<u8>, u8, u64) {
-    let (class, value) = match arg.op {
-        SeccompCompare::MaskedEqual => (0, !(arg.value & arg.value_two)),
-        SeccompCompare::Equal | SeccompCompare::NotEqual => (0, !arg.value),
-        SeccompCompare::Less | SeccompCompare::LessOrEqual => (1, arg.value),
-        SeccompCompare::Greater | SeccompCompare::GreaterOrEqual => (2, !arg.value),
+/// One comparison of half a value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct HalfTest {
+    /// Argument, class, and value, such that the lesser is tried first.
+    rank: (Reverse<u8>, u8, u32),
+    /// What else makes it the same test.
+    kind: HalfTestKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum HalfTestKind {
+    Upper,
+    Equal,
+    Masked(u32),
+    Greater,
+    GreaterOrEqual,
+}
+
+/// Returns the comparisons of the upper half, if it is looked at, and of the lower one.
+fn nodes(condition: &SeccompArg, word: Word) -> impl Iterator<Item = HalfTest> + use<> {
+    let SeccompArg { index, op, value, value_two } = *condition;
+    let (class, value, mask) = match op {
+        SeccompCompare::MaskedEqual => (0, !(value & value_two), Some(halves(value))),
+        SeccompCompare::Equal | SeccompCompare::NotEqual => (0, !value, None),
+        SeccompCompare::Less | SeccompCompare::LessOrEqual => (1, value, None),
+        SeccompCompare::Greater | SeccompCompare::GreaterOrEqual => (2, !value, None),
     };
-    (Reverse(arg.index), class, value)
+    let (upper, lower) = halves(value);
+    let kind = |mask, ranged| match mask {
+        Some(mask) => HalfTestKind::Masked(mask),
+        None if class == 0 => HalfTestKind::Equal,
+        None => ranged,
+    };
+    let of_lower = match op {
+        SeccompCompare::Less | SeccompCompare::GreaterOrEqual => HalfTestKind::GreaterOrEqual,
+        _ => HalfTestKind::Greater,
+    };
+    let upper = HalfTest {
+        rank: (Reverse(index), class, upper),
+        kind: kind(mask.map(|(upper, _)| upper), HalfTestKind::Upper),
+    };
+    let lower = HalfTest {
+        rank: (Reverse(index), class, lower),
+        kind: kind(mask.map(|(_, lower)| lower), of_lower),
+    };
+    (word == Word::Bits64).then_some(upper).into_iter().chain([lower])
+}
+
+fn halves(value: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
 }

@@ -54,8 +54,20 @@ pub(super) fn calls(arch: SeccompArch) -> impl Iterator<Item = (u32, &'static Ca
 }
 
 /// Returns the name of `number` on `arch`.
+#[must_use]
 pub fn name_of(arch: SeccompArch, number: u32) -> Option<&'static str> {
     calls(arch).find(|(candidate, _)| *candidate == number).map(|(_, call)| call.name)
+}
+
+/// Returns the number of the call `name` on `arch`, as `seccomp_data.nr` shows it.
+#[must_use]
+pub fn number_of(arch: SeccompArch, name: &str) -> Option<u32> {
+    find(name)?.number(arch)
+}
+
+/// Returns the names of all calls of all architectures, sorted.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    CALLS.iter().map(|call| call.name)
 }
 
 const SLOTS: usize = 2048;

@@ -1,9 +1,12 @@
 //! The compiler as a whole, against the slow evaluator and against what is known of libseccomp.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::spec::{
-    SeccompAction, SeccompArch, SeccompArg, SeccompCompare, SeccompProfile, SeccompRule,
+    ContainerSpec, SeccompAction, SeccompArch, SeccompArg, SeccompCompare, SeccompProfile,
+    SeccompRule,
 };
 
 use super::evaluate::evaluate;
@@ -54,31 +57,16 @@ fn verdict(program: &Program, native: SeccompArch, data: &SeccompData) -> Seccom
 
 /// The profile that dockerd gives a container without options, as it is on x86_64.
 fn docker() -> SeccompProfile {
-    let json: Value =
+    let seccomp: Value =
         serde_json::from_str(include_str!("../../testdata/seccomp/docker.json")).unwrap();
-    let rules = json["syscalls"].as_array().unwrap().iter().map(|rule| {
-        let names = rule["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
-        let args = rule["args"].as_array().into_iter().flatten().map(|arg| SeccompArg {
-            index: arg["index"].as_u64().unwrap().try_into().unwrap(),
-            op: match arg["op"].as_str().unwrap() {
-                "SCMP_CMP_NE" => NotEqual,
-                "SCMP_CMP_EQ" => Equal,
-                "SCMP_CMP_MASKED_EQ" => MaskedEqual,
-                other => panic!("{other}"),
-            },
-            value: arg["value"].as_u64().unwrap(),
-            value_two: arg["valueTwo"].as_u64().unwrap_or(0),
-        });
-        let action = match rule["action"].as_str().unwrap() {
-            "SCMP_ACT_ALLOW" => Allow,
-            "SCMP_ACT_ERRNO" => Errno(rule["errnoRet"].as_u64().unwrap().try_into().unwrap()),
-            other => panic!("{other}"),
-        };
-        SeccompRule { names: names.map(str::to_owned).collect(), action, args: args.collect() }
+    let config = serde_json::json!({
+        "ociVersion": "1.3.0",
+        "process": { "args": ["true"], "cwd": "/", "user": {} },
+        "root": { "path": "rootfs" },
+        "linux": { "seccomp": seccomp },
     });
-    let mut profile = profile(Errno(EPERM), rules.collect());
-    profile.architectures = vec![X86_64, X86, X32];
-    profile
+    let config = config.to_string();
+    ContainerSpec::from_json(config.as_bytes(), Path::new("/")).unwrap().spec.seccomp.unwrap()
 }
 
 #[test]

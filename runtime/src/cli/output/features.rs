@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::SPEC_VERSION;
-use crate::seccomp::features as seccomp;
-use crate::spec::{MemoryPolicy, known_mount_options};
+use crate::seccomp::features::probe_supported_flags;
+use crate::spec::{MemoryPolicy, SeccompProfile, known_mount_options};
 
 /// The document, in the order of features.md.
 #[derive(Debug, Serialize)]
@@ -55,7 +55,7 @@ struct Cgroup {
 struct Seccomp {
     enabled: bool,
     actions: Vec<&'static str>,
-    operators: &'static [&'static str],
+    operators: Vec<&'static str>,
     archs: Vec<&'static str>,
     known_flags: Vec<&'static str>,
     supported_flags: Vec<&'static str>,
@@ -115,11 +115,11 @@ impl Features {
                 },
                 seccomp: Seccomp {
                     enabled: true,
-                    actions: sorted(seccomp::known_actions()),
-                    operators: seccomp::OPERATORS,
-                    archs: sorted(seccomp::known_archs()),
-                    known_flags: sorted(seccomp::known_flags()),
-                    supported_flags: sorted(seccomp::probe_supported_flags()),
+                    actions: sorted(SeccompProfile::known_actions()),
+                    operators: sorted(SeccompProfile::known_operators()),
+                    archs: sorted(SeccompProfile::known_architectures().map(|(name, _)| name)),
+                    known_flags: sorted(SeccompProfile::known_flags()),
+                    supported_flags: sorted(probe_supported_flags()),
                 },
                 apparmor: Enabled { enabled: true },
                 selinux: Enabled { enabled: true },
