@@ -12,6 +12,7 @@ pub mod cgroupfs;
 pub mod exe;
 pub mod file;
 pub mod identity;
+pub mod landlock;
 pub mod mount;
 pub mod namespace;
 pub mod netdev;

@@ -59,7 +59,8 @@ pub fn set_filter(program: &[SockFilter], flags: FilterFlags) -> Result<Option<O
     let len = u16::try_from(program.len()).map_err(|_| Errno::INVAL)?;
     let fprog =
         libc::sock_fprog { len, filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut() };
-    let bits = flags.bits();
+    // The kernel takes 32 bits and would not see the others.
+    let bits = u32::try_from(flags.bits()).map_err(|_| Errno::INVAL)?;
     // SAFETY: `fprog` points to `len` instructions that live in `program` for the whole call, with
     // the layout of `struct sock_filter` (`repr(C)`, checked by a test); the kernel copies and
     // verifies them, and writes nothing. A filter may make later system calls of this thread fail
@@ -88,7 +89,7 @@ pub fn probe_action(action: u32) -> bool {
     let action: u32 = action & libc::SECCOMP_RET_ACTION_FULL;
     // SAFETY: the kernel reads the four bytes of `action`, which outlives the call, and no more.
     let ret = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0u64, &raw const action)
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0u32, &raw const action)
     };
     ret == 0
 }
@@ -109,10 +110,109 @@ fn flag_is_known(flag: FilterFlags) -> bool {
             FilterFlags::TSYNC_ESRCH => FilterFlags::TSYNC,
             _ => FilterFlags::empty(),
         };
+    let Ok(bits) = u32::try_from(bits.bits()) else { return false };
     let none = std::ptr::null::<libc::sock_fprog>();
     // SAFETY: a null program: the kernel fails to read it and does nothing.
-    let ret = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, bits.bits(), none)
-    };
+    let ret =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, bits, none) };
     check(ret) == Err(Errno::FAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::thread;
+
+    use super::*;
+
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+
+    /// Answers getppid(2) with `verdict`, and lets everything else through.
+    fn on_getppid(verdict: u32) -> [SockFilter; 4] {
+        let number = u32::try_from(libc::SYS_getppid).unwrap();
+        let instruction = |code, jt, jf, k| SockFilter { code, jt, jf, k };
+        [
+            instruction(LOAD, 0, 0, 0),
+            instruction(EQUAL, 0, 1, number),
+            instruction(RETURN, 0, 0, verdict),
+            instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ]
+    }
+
+    fn getppid() -> Result<libc::c_long> {
+        // SAFETY: getppid takes nothing and touches nothing.
+        check(unsafe { libc::syscall(libc::SYS_getppid) })
+    }
+
+    /// Runs `test` in a thread of its own, which keeps its filter to itself.
+    fn in_thread<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+        thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                rustix::thread::set_no_new_privs(true).unwrap();
+                test()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn an_instruction_is_laid_out_as_the_kernels() {
+        assert_eq!(size_of::<SockFilter>(), size_of::<libc::sock_filter>());
+        assert_eq!(align_of::<SockFilter>(), align_of::<libc::sock_filter>());
+        assert_eq!(std::mem::offset_of!(SockFilter, k), std::mem::offset_of!(libc::sock_filter, k));
+    }
+
+    #[test]
+    fn a_filter_answers_for_the_kernel() {
+        let verdict = libc::SECCOMP_RET_ERRNO | 77;
+        let answer = in_thread(|| {
+            assert!(set_filter(&on_getppid(verdict), FilterFlags::LOG).unwrap().is_none());
+            getppid()
+        });
+        assert_eq!(answer, Err(Errno::from_raw_os_error(77)));
+        assert!(getppid().is_ok(), "the filter stayed in its thread");
+    }
+
+    #[test]
+    fn a_listener_is_returned_when_asked_for() {
+        in_thread(|| {
+            let program = on_getppid(libc::SECCOMP_RET_USER_NOTIF);
+            let flags = FilterFlags::NEW_LISTENER | FilterFlags::WAIT_KILLABLE_RECV;
+            let listener = set_filter(&program, flags).unwrap().unwrap();
+            let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd()));
+            assert_eq!(link.unwrap().to_str(), Some("anon_inode:seccomp notify"));
+            assert_eq!(set_filter(&program, flags).unwrap_err(), Errno::BUSY);
+            drop(listener);
+            assert_eq!(getppid(), Err(Errno::NOSYS), "nobody listens any more");
+        });
+    }
+
+    #[test]
+    fn a_program_the_verifier_refuses_is_an_error() {
+        in_thread(|| {
+            let endless = [SockFilter { code: LOAD, jt: 0, jf: 0, k: 0 }];
+            assert_eq!(set_filter(&endless, FilterFlags::empty()).unwrap_err(), Errno::INVAL);
+            assert_eq!(set_filter(&[], FilterFlags::empty()).unwrap_err(), Errno::INVAL);
+            let long = vec![on_getppid(0)[3]; MAX_INSTRUCTIONS + 1];
+            assert_eq!(set_filter(&long, FilterFlags::empty()).unwrap_err(), Errno::INVAL);
+            for bit in [30, 60] {
+                let unknown = FilterFlags::from_bits_retain(1 << bit);
+                assert_eq!(set_filter(&on_getppid(0), unknown).unwrap_err(), Errno::INVAL);
+            }
+        });
+    }
+
+    #[test]
+    fn probes_find_the_known_and_only_that() {
+        assert!(probe_action(libc::SECCOMP_RET_KILL_PROCESS));
+        assert!(probe_action(libc::SECCOMP_RET_ERRNO | 5), "data bits don't matter");
+        assert!(!probe_action(0x1234_0000));
+        assert!(!flag_is_known(FilterFlags::from_bits_retain(1 << 30)));
+        assert!(!flag_is_known(FilterFlags::from_bits_retain(1 << 60)));
+        let all = FilterFlags::all();
+        assert!(probe_flags(all).contains(FilterFlags::LOG | FilterFlags::NEW_LISTENER));
+        assert!(getppid().is_ok(), "nothing was loaded");
+    }
 }

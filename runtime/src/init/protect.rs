@@ -3,6 +3,7 @@
 use super::{Child, StepError, StepResult, mount::new_filesystem};
 use crate::plan::Place;
 use crate::spec::{FilesystemOption, Landlock};
+use kernel::landlock::{self, FsAccess, Handled, NetAccess, Scope};
 use kernel::mount::{self, CloneTree, SetAttributes};
 use kernel::{Errno, file};
 use std::os::fd::OwnedFd;
@@ -79,6 +80,22 @@ impl Child<'_> {
     }
 }
 
-pub(super) fn restrict_paths(_landlock: &Landlock) -> StepResult {
-    Err(StepError::new(Errno::NOSYS, "Landlock is not built in"))
+/// Leaves the process only what is beneath the listed paths of the container, as they are now.
+pub(super) fn restrict_paths(paths: &Landlock) -> StepResult {
+    let abi = landlock::probe_abi()
+        .map_err(|errno| StepError::new(errno, "this kernel has no Landlock"))?;
+    let write = FsAccess::known_to(abi);
+    let read = FsAccess::EXECUTE | FsAccess::READ_FILE | FsAccess::READ_DIR;
+    let handled = Handled { fs: write, net: NetAccess::empty(), scope: Scope::empty() };
+    let ruleset = landlock::create_ruleset(handled)?;
+    let read = paths.read.iter().map(|path| (path, read));
+    let write = paths.write.iter().map(|path| (path, write));
+    for (path, access) in read.chain(write) {
+        let failed = |errno| StepError::new(errno, format!("`{path}`"));
+        let place = file::open_path(file::CWD, path.as_str()).map_err(failed)?;
+        let is_dir = file::kind(&place).map_err(failed)?.is_dir();
+        let access = if is_dir { access } else { access & FsAccess::ON_FILES };
+        landlock::allow_beneath(&ruleset, &place, access).map_err(failed)?;
+    }
+    Ok(landlock::restrict_self(&ruleset)?)
 }

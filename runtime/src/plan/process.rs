@@ -3,6 +3,7 @@
 use super::{
     HookKind, HostFacts, PlanError, PlanOptions, Program, Slot, StartVia, Step, has_user_namespace,
 };
+use crate::seccomp::filter_flags;
 use crate::spec::{
     Capabilities, ContainerSpec, Extensions, Hooks, Personality, Process, Rlimit, SeccompAction,
 };
@@ -81,7 +82,7 @@ pub(crate) fn plan_process(
         cwd: process.cwd.clone(),
         umask: process.user.umask.unwrap_or(0o022),
         no_new_privileges: process.no_new_privileges,
-        seccomp_flags: spec.seccomp.as_ref().map(|s| s.flags),
+        seccomp_flags: spec.seccomp.as_ref().map(|profile| filter_flags(profile).bits()),
         landlock: extensions(spec).landlock.clone(),
         uid: process.user.uid.0,
         runtime_rlimits,

@@ -67,10 +67,11 @@ pub fn compile(profile: &SeccompProfile, native: SeccompArch) -> Result<Program,
     if instructions.len() > MAX_INSTRUCTIONS {
         return Err(SeccompError::TooLong { instructions: instructions.len() });
     }
+    let flags = filter_flags(profile);
     Ok(Program {
         instructions,
-        flags: flags(profile.flags, names.notifies),
-        uses_notify: names.notifies,
+        flags,
+        uses_notify: flags.contains(FilterFlags::NEW_LISTENER),
         skipped_names: names.unknown.iter().map(ToString::to_string).collect(),
     })
 }
@@ -100,12 +101,15 @@ fn archs(profile: &SeccompProfile, native: SeccompArch) -> Result<Vec<SeccompArc
     Ok(archs)
 }
 
-/// Returns the flags to load the filter with.
+/// Returns the flags the filter of `profile` is to be loaded with.
 ///
-/// The kernel has no listener for several threads at once, and refuses to wait killably for a
-/// listener that isn't asked for. We have one thread, so that neither flag has anything to do then.
-fn flags(profile: u64, notifies: bool) -> FilterFlags {
-    let flags = FilterFlags::from_bits_retain(profile);
+/// With a notify rule that includes the one for a listener. The kernel has no listener for several
+/// threads at once, and refuses to wait killably for a listener that isn't asked for; we have one
+/// thread, so that neither flag has anything to do then.
+#[must_use]
+pub fn filter_flags(profile: &SeccompProfile) -> FilterFlags {
+    let flags = FilterFlags::from_bits_retain(profile.flags);
+    let notifies = profile.rules.iter().any(|rule| rule.action == SeccompAction::Notify);
     if notifies {
         flags.difference(FilterFlags::TSYNC) | FilterFlags::NEW_LISTENER
     } else {

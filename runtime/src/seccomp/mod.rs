@@ -29,7 +29,7 @@ mod tests;
 
 pub use action::{decode as action_of, encode as result_of};
 pub use arch::{audit as audit_arch, name as arch_name, native as native_arch};
-pub use compile::{SeccompError, compile};
+pub use compile::{SeccompError, compile, filter_flags};
 pub use encode::ProgramBytesError;
 pub use program::Program;
 pub use table::{name_of, names, number_of};

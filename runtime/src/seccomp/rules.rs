@@ -81,8 +81,6 @@ pub(super) struct Names<'a> {
     pub(super) default_action: SeccompAction,
     /// Names that are no call on any architecture, sorted.
     pub(super) unknown: Vec<&'a str>,
-    /// Whether a rule that counts has the notify action.
-    pub(super) notifies: bool,
 }
 
 struct NamedRule {
@@ -97,7 +95,6 @@ impl<'a> Names<'a> {
         let mut rules = Vec::with_capacity(profile.rules.len());
         let mut newest = None;
         let mut unknown = Vec::new();
-        let mut notifies = false;
         for rule in &profile.rules {
             let mut calls = Vec::with_capacity(rule.names.len());
             for name in &rule.names {
@@ -112,7 +109,6 @@ impl<'a> Names<'a> {
             if rule.action == profile.default_action {
                 continue;
             }
-            notifies |= rule.action == SeccompAction::Notify;
             rules.push(NamedRule {
                 calls,
                 action: rule.action,
@@ -123,7 +119,7 @@ impl<'a> Names<'a> {
         unknown.sort_unstable();
         unknown.dedup();
         let newest = newest.filter(|_| hides_newer_calls(profile.default_action, native));
-        Self { rules, newest, default_action: profile.default_action, unknown, notifies }
+        Self { rules, newest, default_action: profile.default_action, unknown }
     }
 }
 
