@@ -5,6 +5,7 @@
 //! area/name: reason
 //! area/name [v2]: reason, on hosts with pure cgroup v2 only
 //! area/name [v1]: reason, on hosts with cgroup v1 only
+//! area/name [race]: reason; an attacker's thread may also lose, so that the test may pass
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,9 +16,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::harness::host::has_cgroup_v2;
 
+/// Why a test is known to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reason {
+    pub(crate) text: String,
+    /// Whether the failure depends on who wins a race.
+    pub(crate) may_pass: bool,
+}
+
 /// Test name to reason.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Known(BTreeMap<String, String>);
+pub(crate) struct Known(BTreeMap<String, Reason>);
 
 impl Known {
     /// Reads `DIR/RUNTIME.txt`; no file means no known failures.
@@ -46,7 +55,12 @@ impl Known {
                 None => (name, Some(host)),
             };
             let Some(condition) = condition else { bail!("line {}: no `]`", number + 1) };
-            if condition == host && known.insert(name.to_owned(), reason.to_owned()).is_some() {
+            let may_pass = condition == "race";
+            if condition != host && !may_pass {
+                continue;
+            }
+            let reason = Reason { text: reason.to_owned(), may_pass };
+            if known.insert(name.to_owned(), reason).is_some() {
                 bail!("line {}: `{name}` is listed twice", number + 1);
             }
         }
@@ -54,8 +68,8 @@ impl Known {
     }
 
     /// Why the test is known to fail, if it is.
-    pub(crate) fn reason(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub(crate) fn reason(&self, name: &str) -> Option<&Reason> {
+        self.0.get(name)
     }
 
     /// The listed names that are not among `names`.
@@ -72,10 +86,17 @@ mod tests {
     fn conditions_select_the_host() {
         let text = "# c\n\na/x: old\na/y [v2]: not here\na/z [v1]: here\n";
         let known = Known::parse(text, "v1").unwrap();
-        assert_eq!(known.reason("a/x"), Some("old"));
-        assert_eq!(known.reason("a/y"), None);
-        assert_eq!(known.reason("a/z"), Some("here"));
+        let text = |name| known.reason(name).map(|reason| reason.text.as_str());
+        assert_eq!(text("a/x"), Some("old"));
+        assert_eq!(text("a/y"), None);
+        assert_eq!(text("a/z"), Some("here"));
         assert_eq!(known.strangers(&["a/x".to_owned()]), ["a/z"]);
+    }
+
+    #[test]
+    fn a_race_may_be_lost() {
+        let known = Known::parse("a/x [race]: old\n", "v1").unwrap();
+        assert!(known.reason("a/x").is_some_and(|reason| reason.may_pass));
     }
 
     #[test]

@@ -5,11 +5,14 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::known::Reason;
+
 /// What became of one test in its worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome", content = "detail")]
 pub(crate) enum Outcome {
-    Passed,
+    /// With what is worth telling all the same, or nothing.
+    Passed(String),
     Failed(String),
     Skipped(String),
 }
@@ -43,15 +46,18 @@ impl Line {
         test: String,
         spec: &'static str,
         outcome: Outcome,
-        known: Option<&str>,
+        known: Option<&Reason>,
         milliseconds: u64,
     ) -> Line {
         let (verdict, detail) = match (outcome, known) {
-            (Outcome::Passed, None) => (Verdict::Passed, String::new()),
-            (Outcome::Passed, Some(reason)) => {
-                (Verdict::Failed, format!("passes, but is listed as a known failure: {reason}"))
+            (Outcome::Passed(note), None) => (Verdict::Passed, note),
+            (Outcome::Passed(_), Some(reason)) if !reason.may_pass => {
+                let text = &reason.text;
+                (Verdict::Failed, format!("passes, but is listed as a known failure: {text}"))
             }
-            (Outcome::Failed(_), Some(reason)) => (Verdict::Known, reason.to_owned()),
+            (Outcome::Passed(_) | Outcome::Failed(_), Some(reason)) => {
+                (Verdict::Known, reason.text.clone())
+            }
             (Outcome::Failed(detail), None) => (Verdict::Failed, detail),
             (Outcome::Skipped(why), _) => (Verdict::Skipped, why),
         };
@@ -146,12 +152,13 @@ mod tests {
     use super::*;
 
     fn line(area: &'static str, outcome: Outcome, known: Option<&str>) -> Line {
-        Line::judge(area, "t".to_owned(), "s", outcome, known, 1)
+        let known = known.map(|text| Reason { text: text.to_owned(), may_pass: false });
+        Line::judge(area, "t".to_owned(), "s", outcome, known.as_ref(), 1)
     }
 
     #[test]
     fn a_listed_test_that_passes_is_a_failure() {
-        assert_eq!(line("a", Outcome::Passed, Some("old")).verdict, Verdict::Failed);
+        assert_eq!(line("a", Outcome::Passed(String::new()), Some("old")).verdict, Verdict::Failed);
         assert_eq!(line("a", Outcome::Failed("x".into()), Some("old")).verdict, Verdict::Known);
         assert_eq!(line("a", Outcome::Failed("x".into()), None).verdict, Verdict::Failed);
     }
@@ -159,7 +166,7 @@ mod tests {
     #[test]
     fn the_table_counts_by_area() {
         let lines = vec![
-            line("a", Outcome::Passed, None),
+            line("a", Outcome::Passed(String::new()), None),
             line("b", Outcome::Skipped("why".into()), None),
             line("b", Outcome::Failed("x".into()), None),
         ];

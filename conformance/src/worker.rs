@@ -71,7 +71,7 @@ fn try_run(test: &Test, order: &Order<'_>) -> Result<Outcome> {
             Ok(Skip(why)) => Outcome::Skipped(why),
             Err(error) => Outcome::Failed(format!("{error:#}")),
         },
-        Ok(()) if leaks.is_empty() => Outcome::Passed,
+        Ok(()) if leaks.is_empty() => Outcome::Passed(scene.notes()),
         Ok(()) => Outcome::Failed(format!("left behind: {}", leaks.join("; "))),
     })
 }

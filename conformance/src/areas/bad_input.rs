@@ -215,10 +215,10 @@ fn deep(scene: &Scene) -> Result<()> {
     raw(scene, text.as_bytes(), &["config.json", "json", "depth", "recursion", "nested"])
 }
 
-/// A configuration of 64 MiB: refused, or run; neither eats the machine nor hangs.
+/// A configuration of 16 MiB: refused, or run; neither eats the machine nor hangs.
 fn large(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
-    bundle.set("/annotations", json!({ "com.example.large": "x".repeat(64 << 20) }));
+    bundle.set("/annotations", json!({ "com.example.large": "x".repeat(16 << 20) }));
     let id = scene.id();
     let output = scene.create_command(&bundle, &id, &[])?.run()?;
     if output.code() == 0 {

@@ -21,6 +21,7 @@ mod resources;
 mod rootless;
 mod run;
 mod seccomp;
+mod security;
 mod terminal;
 
 /// Every area, in the order of the table.
@@ -39,4 +40,15 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "interface", tests: &[interface::TESTS] },
     Area { name: "bad-input", tests: &[bad_input::TESTS] },
     Area { name: "rootless", tests: &[rootless::TESTS] },
+    Area {
+        name: "security",
+        tests: &[
+            security::descriptors::TESTS,
+            security::paths::TESTS,
+            security::identity::TESTS,
+            security::records::TESTS,
+            security::load::TESTS,
+            security::interrupted::TESTS,
+        ],
+    },
 ];

@@ -122,14 +122,14 @@ fn own(dir: &std::path::Path) -> Result<()> {
 }
 
 /// Runs `body` with everything prepared.
-fn with(scene: &Scene, body: impl FnOnce(Bundle) -> Result<()>) -> Result<()> {
+pub(crate) fn with(scene: &Scene, body: impl FnOnce(Bundle) -> Result<()>) -> Result<()> {
     prepare(scene)?;
     let result = bundle(scene).and_then(body);
     finish()?;
     result
 }
 
-fn output(scene: &Scene, bundle: &Bundle) -> Result<crate::harness::command::Output> {
+pub(crate) fn output(scene: &Scene, bundle: &Bundle) -> Result<crate::harness::command::Output> {
     unprivileged(scene.run_command(bundle, &scene.id(), &[])?).run()
 }
 

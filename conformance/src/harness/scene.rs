@@ -28,6 +28,7 @@ pub struct Scene {
     busybox: PathBuf,
     counter: Cell<u32>,
     ids: RefCell<Vec<String>>,
+    notes: RefCell<Vec<String>>,
 }
 
 impl Scene {
@@ -48,6 +49,7 @@ impl Scene {
             busybox: work.join("busybox"),
             counter: Cell::new(0),
             ids: RefCell::new(Vec::new()),
+            notes: RefCell::new(Vec::new()),
         })
     }
 
@@ -64,6 +66,16 @@ impl Scene {
     /// Every id that was handed out.
     pub fn ids(&self) -> Vec<String> {
         self.ids.borrow().clone()
+    }
+
+    /// Notes something that the report tells even if the test passes, such as a count.
+    pub fn note(&self, text: String) {
+        self.notes.borrow_mut().push(text);
+    }
+
+    /// What was noted.
+    pub fn notes(&self) -> String {
+        self.notes.borrow().join("; ")
     }
 
     fn next(&self) -> u32 {
