@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! <root>/<id>/            0700; flock(2)ed by whoever changes the container's lifecycle
-//!   state.json            Record: written once, before the cgroup is made
+//!   state.json            Record: written before the cgroup is made
 //!   config.json           the bundle's, byte for byte, as it was at create
 //!   init                  "<pid> <start time>\n": written once, after clone3
 //!   start.sock            the init process waits here; there until the container is started
 //!   seccomp.bpf           the compiled filter, for exec
 //! ```
-//! Nothing is ever rewritten: the status follows from which files are there and from whether the
-//! process of that pid and start time lives. Whatever step a killed command stopped at, `delete
-//! --force` finds its way from what is there.
+//! Nothing is ever rewritten, but the record's limits by `update`, with a rename: the status
+//! follows from which files are there and from whether the process of that pid and start time
+//! lives. Whatever step a killed command stopped at, `delete --force` finds its way from what is
+//! there.
 
 use crate::cgroup::CgroupRecord;
 use crate::container_id::ContainerId;
@@ -287,6 +288,16 @@ impl StateDir {
         let record = serde_json::to_vec(record).map_err(|e| self.write_error(RECORD, e.into()))?;
         self.create_file(CONFIG, config)?;
         self.create_file(RECORD, &record)
+    }
+
+    /// Puts a changed record in the place of the former one, at once.
+    ///
+    /// # Errors
+    /// [`StateError::Write`]; the former one is untouched then.
+    pub fn replace_record(&self, record: &Record) -> Result<(), StateError> {
+        let record = serde_json::to_vec(record).map_err(|e| self.write_error(RECORD, e.into()))?;
+        file::replace(self.dir.as_fd(), RECORD, 0o600, &record)
+            .map_err(|e| self.write_error(RECORD, e.into()))
     }
 
     fn create_file(&self, name: &'static str, content: &[u8]) -> Result<(), StateError> {

@@ -7,12 +7,12 @@ use std::path::Path;
 use super::log::Log;
 use super::output::spec::Privilege;
 use super::output::{self, StateReport};
-use super::supervise::{SuperviseError, run_container};
+use super::supervise::{SuperviseError, exec_process, run_container};
 use super::{Request, UserNames};
 use crate::cgroup::{Cgroup, CgroupError};
-use crate::lifecycle::{self, ConsoleEnd, Context, LifecycleError};
+use crate::lifecycle::{self, ConsoleEnd, Context, EventsError, LifecycleError};
 use crate::plan::StartMode;
-use crate::request::{ListRequest, OutputFormat, PsRequest, Settings, SpecRequest};
+use crate::request::{EventsRequest, ListRequest, OutputFormat, PsRequest, Settings, SpecRequest};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -66,6 +66,7 @@ pub(super) fn dispatch(settings: &Settings, request: Request, log: &Log) -> Outc
 fn perform(context: Context<'_>, request: Request) -> Result<u8, CommandError> {
     match request {
         Request::Run(request) => return Ok(run_container(context, &request)?),
+        Request::Exec(request) => return Ok(exec_process(context, &request)?),
         Request::Create(request) => {
             lifecycle::launch(context, &request, StartMode::Later, ConsoleEnd::Socket)?;
         }
@@ -79,15 +80,13 @@ fn perform(context: Context<'_>, request: Request) -> Result<u8, CommandError> {
         Request::State(id) => print(&StateReport::of(&lifecycle::state(context, &id)?).to_json())?,
         Request::List(request) => print(&list(context, request)?)?,
         Request::Ps(request) => print(&processes(context, &request)?)?,
+        Request::Update(request) => lifecycle::update(context, &request)?,
+        Request::Events(request) => events(context, &request)?,
         Request::Features => print(&output::features::Features::probe().to_json())?,
         Request::Spec(request) => write_spec(&request)?,
-        Request::Check(_)
-        | Request::Checkpoint(_)
-        | Request::Events(_)
-        | Request::Exec(_)
-        | Request::Plan(_)
-        | Request::Restore(_)
-        | Request::Update(_) => return Err(CommandError::NotBuilt),
+        Request::Check(_) | Request::Checkpoint(_) | Request::Plan(_) | Request::Restore(_) => {
+            return Err(CommandError::NotBuilt);
+        }
     }
     Ok(0)
 }
@@ -113,6 +112,14 @@ fn processes(context: Context<'_>, request: &PsRequest) -> Result<String, Comman
     Ok(match request.format {
         OutputFormat::Json => output::ps::json(&pids),
         OutputFormat::Table => output::ps::table(&pids, &request.ps_args)?,
+    })
+}
+
+fn events(context: Context<'_>, request: &EventsRequest) -> Result<(), CommandError> {
+    let tell = |event| print(&output::events::line(&request.id, &event));
+    lifecycle::events(context, request, tell).map_err(|error| match error {
+        EventsError::Lifecycle(error) => error.into(),
+        EventsError::Told(error) => error,
     })
 }
 

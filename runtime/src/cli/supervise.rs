@@ -1,4 +1,4 @@
-//! `run` in the foreground: a container that lives as long as its command.
+//! `run` and `exec` in the foreground: a command that lives as long as what it started.
 
 use std::os::fd::AsFd;
 
@@ -8,7 +8,7 @@ use kernel::process::Exit;
 use crate::foreground::{Foreground, ForegroundError};
 use crate::lifecycle::{self, ConsoleEnd, Context, Launched, LifecycleError};
 use crate::plan::StartMode;
-use crate::request::{CreateRequest, DeleteRequest, RunRequest};
+use crate::request::{CreateRequest, DeleteRequest, ExecRequest, RunRequest};
 
 /// Why a container in the foreground was lost.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,20 @@ pub(super) fn run_container(
     Ok(exit_code(exit?))
 }
 
+/// Runs the process of `request` and returns its exit code; 0 once a detached one runs.
+pub(super) fn exec_process(
+    context: Context<'_>,
+    request: &ExecRequest,
+) -> Result<u8, SuperviseError> {
+    if request.detach {
+        lifecycle::exec(context, request, ConsoleEnd::Socket)?;
+        return Ok(0);
+    }
+    kernel::signal::block_all().map_err(SuperviseError::Signals)?;
+    let launched = lifecycle::exec(context, request, ConsoleEnd::Caller)?;
+    Ok(exit_code(stay(context, launched)?))
+}
+
 fn stay(context: Context<'_>, launched: Launched) -> Result<Exit, ForegroundError> {
     let Launched { init, pidfd, console } = launched;
     let foreground =
@@ -62,6 +76,6 @@ fn delete(context: Context<'_>, request: &CreateRequest) {
 }
 
 /// exit(2) keeps eight bits, and so does the shell's convention for signals.
-pub(super) fn exit_code(exit: Exit) -> u8 {
+fn exit_code(exit: Exit) -> u8 {
     u8::try_from(exit.shell_code() & 0xff).unwrap_or(u8::MAX)
 }

@@ -7,6 +7,7 @@ mod create;
 mod delete;
 mod entry;
 mod error;
+mod events;
 mod exec;
 mod facts;
 mod idmap;
@@ -14,14 +15,17 @@ mod kill;
 mod netdev;
 mod query;
 mod start;
+mod update;
 
 pub use create::{ConsoleEnd, Launched, launch};
 pub use delete::{DeleteOutcome, delete};
 pub use error::LifecycleError;
+pub use events::{Event, EventsError, events};
 pub use exec::exec;
 pub use kill::{kill, pause, resume};
 pub use query::{ContainerView, list, state, view};
 pub use start::start;
+pub use update::update;
 
 use crate::journal::Journal;
 use crate::request::Settings;

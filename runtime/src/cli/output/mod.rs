@@ -1,5 +1,6 @@
 //! What commands print on standard output, byte for byte as runc prints it.
 
+pub(super) mod events;
 pub(super) mod features;
 pub(super) mod list;
 pub(super) mod ps;

@@ -1,0 +1,56 @@
+//! `update`: other limits for a container that exists.
+
+use super::query::status;
+use super::{Context, LifecycleError};
+use crate::cgroup::Cgroup;
+use crate::request::{ResourceChange, UpdateRequest};
+use crate::spec::Resources;
+use crate::state::{StateDir, Status};
+
+/// Changes what the request names, and leaves all else as it is.
+///
+/// # Errors
+/// [`LifecycleError::NotRunning`] for a stopped container, else what can't be changed; what was
+/// changed before it is set back.
+pub fn update(context: Context<'_>, request: &UpdateRequest) -> Result<(), LifecycleError> {
+    let state = StateDir::open(&context.settings.root, &request.id)?;
+    state.lock()?;
+    let mut record = state.record()?;
+    if matches!(status(&state, &record)?, Status::Stopped | Status::Creating) {
+        return Err(LifecycleError::NotRunning);
+    }
+    check_resctrl(request)?;
+    let changed = resources(context, &request.change)?;
+    if changed.memory.kernel.is_some() || changed.memory.kernel_tcp.is_some() {
+        let text = "kernel memory settings are ignored: the kernel has no such limit any more";
+        context.journal.warn(format_args!("{text}"));
+    }
+    Cgroup::open(&record.cgroup).update(&mut record.cgroup, &changed)?;
+    Ok(state.replace_record(&record)?)
+}
+
+fn resources(context: Context<'_>, change: &ResourceChange) -> Result<Resources, LifecycleError> {
+    match change {
+        ResourceChange::Flags(resources) => Ok(Resources::clone(resources)),
+        ResourceChange::Json(json) => {
+            let parsed = Resources::from_json(json)?;
+            for warning in &parsed.warnings {
+                context.journal.warn(format_args!("{warning}"));
+            }
+            Ok(parsed.spec)
+        }
+    }
+}
+
+/// A container is in a resctrl group only from its start on.
+fn check_resctrl(request: &UpdateRequest) -> Result<(), LifecycleError> {
+    let refused = |property| {
+        let reason = "the container has no resctrl group of its own".to_owned();
+        Err(LifecycleError::Unsupported { property, reason })
+    };
+    match (&request.l3_cache_schema, &request.mem_bw_schema) {
+        (Some(_), _) => refused("l3-cache-schema"),
+        (None, Some(_)) => refused("mem-bw-schema"),
+        (None, None) => Ok(()),
+    }
+}
