@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::{
-    ContainerSpec, Extensions, MountAttributes, MountKind, Namespace, Process, Resources,
-    SeccompAction, SeccompProfile,
+    ContainerSpec, Extensions, MountKind, Namespace, Process, Resources, SeccompAction,
+    SeccompProfile,
 };
 
 /// One thing a specification needs, and the property that needs it.
@@ -45,11 +45,9 @@ pub enum Feature {
     IdmappedMounts,
     /// `AT_RECURSIVE` of mount_setattr(2).
     RecursiveAttributes,
-    /// `MS_NOSYMFOLLOW`.
-    NoSymFollow,
     /// `MOUNT_ATTR_NOSYMFOLLOW` of mount_setattr(2).
-    RecursiveNoSymFollow,
-    /// A file system of this type, as in `/proc/filesystems`: only those a kernel may lack.
+    NoSymFollow,
+    /// The file system `overlay`.
     Overlay,
     /// A mounted cgroup2 hierarchy with controllers.
     CgroupV2,
@@ -104,11 +102,10 @@ impl Feature {
             Feature::SeccompNotify => (5, 0),
             Feature::UtilizationClamping => (5, 3),
             Feature::TimeNamespaces => (5, 6),
-            Feature::NoSymFollow => (5, 10),
             Feature::IdmappedMounts | Feature::RecursiveAttributes => (5, 12),
             Feature::NumaBalancingPolicy => (5, 12),
             Feature::Landlock => (5, 13),
-            Feature::RecursiveNoSymFollow | Feature::CoreScheduling | Feature::CpuBurst => (5, 14),
+            Feature::NoSymFollow | Feature::CoreScheduling | Feature::CpuBurst => (5, 14),
             Feature::PreferredManyPolicy | Feature::CpuIdle => (5, 15),
             Feature::SeccompWaitKillable => (5, 19),
             Feature::WeightedInterleavePolicy => (6, 9),
@@ -125,7 +122,6 @@ impl Feature {
             Feature::IdmappedMounts => "id-mapped mounts",
             Feature::RecursiveAttributes => "recursive mount attributes",
             Feature::NoSymFollow => "mounts with `nosymfollow`",
-            Feature::RecursiveNoSymFollow => "recursive `nosymfollow`",
             Feature::Overlay => "overlayfs",
             Feature::CgroupV2 => "cgroup v2",
             Feature::CgroupV1 => "cgroup v1",
@@ -216,9 +212,9 @@ impl Needs {
             let property = format!("mounts[{index}]");
             let all = mount.recursive_attributes;
             self.add_if(mount.idmap.is_some(), &property, Feature::IdmappedMounts);
-            self.add_if(no_symfollow(mount.attributes), &property, Feature::NoSymFollow);
             self.add_if(!all.is_empty(), &property, Feature::RecursiveAttributes);
-            self.add_if(no_symfollow(all), &property, Feature::RecursiveNoSymFollow);
+            let links = (mount.attributes.set | all.set) & NOSYMFOLLOW != 0;
+            self.add_if(links, &property, Feature::NoSymFollow);
             let overlay =
                 matches!(&mount.kind, MountKind::Filesystem(fs) if fs.fstype == "overlay");
             self.add_if(overlay, &property, Feature::Overlay);
@@ -324,10 +320,6 @@ const MPOL_WEIGHTED_INTERLEAVE: u32 = 6;
 const MPOL_F_NUMA_BALANCING: u32 = 1 << 13;
 const MPOL_MODE_FLAGS: u32 = 0b111 << 13;
 
-fn no_symfollow(attributes: MountAttributes) -> bool {
-    attributes.set & NOSYMFOLLOW != 0
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -390,7 +382,7 @@ mod tests {
                     "io.tug.runt.core-scheduling":"true"}}"#,
             &[
                 "`mounts[0]` needs recursive mount attributes (Linux 5.12)",
-                "`mounts[0]` needs recursive `nosymfollow` (Linux 5.14)",
+                "`mounts[0]` needs mounts with `nosymfollow` (Linux 5.14)",
                 "`linux.memoryPolicy` needs the memory policy `MPOL_WEIGHTED_INTERLEAVE` (Linux 6.9)",
                 "`annotations` needs Landlock (Linux 5.13)",
                 "`annotations` needs core scheduling (Linux 5.14)",

@@ -1,5 +1,7 @@
 //! `mounts` (config.md#mounts).
 
+use std::path::PathBuf;
+
 use super::at::At;
 use super::checks::{self, list, no_nul, non_empty, required};
 use super::id_maps::read_id_map;
@@ -30,33 +32,49 @@ fn read_mount(
     let wire::Mount { destination, source, r#type, options, uid_mappings, gid_mappings } = mount;
     let destination = read_destination(destination, &at.field("destination"), cx)?;
     let at_options = at.field("options");
-    let options = list(options, limits::MAX_MOUNT_OPTIONS, &at_options)?;
-    for (index, option) in options.iter().enumerate() {
-        non_empty(option, &at_options.index(index))?;
-        no_nul(option, &at_options.index(index))?;
+    let words = read_options(options, &at_options)?;
+    let options = parse_mount_options(words.iter().map(|word| &**word));
+    ignore(&options.for_mount8, "it is for mount(8)", &words, &at_options, cx);
+    let idmap = read_idmap(options.idmap, uid_mappings, gid_mappings, namespaces, at)?;
+    let kind = read_kind(r#type, source, &options, &words, at, cx)?;
+    if matches!(kind, MountKind::Bind { .. } | MountKind::Cgroup { .. }) {
+        let why = "what is mounted has its superblock already";
+        ignore(&options.superblock_at, why, &words, &at_options, cx);
     }
-    let decoded = parse_mount_options(options.iter().map(|option| &**option));
-    for index in &decoded.for_mount8 {
-        let why = "it is for mount(8)";
-        let value = options[*index].to_string();
-        cx.warn(&at_options.index(*index), WarningReason::IgnoredValue { value, why });
+    if options.copy_up && !matches!(&kind, MountKind::Filesystem(fs) if fs.fstype == "tmpfs") {
+        return at_options.fail(Problem::Needs { what: "the type `tmpfs` for `tmpcopyup`" });
     }
-    let idmap = read_idmap(decoded.idmap, uid_mappings, gid_mappings, namespaces, at)?;
-    let attributes = decoded.attributes;
-    let recursive_attributes = decoded.recursive_attributes;
-    let propagation = decoded.propagation.clone();
-    let kind = if decoded.bind.is_some() {
-        bind_kind(source, &decoded, &options, at, cx)?
-    } else if decoded.remount {
-        only_for_bind(&decoded, &at_options)?;
-        MountKind::Remount { options: data(decoded.data), superblock: decoded.superblock }
-    } else {
-        filesystem_kind(r#type, source, decoded, at)?
-    };
     if idmap.is_some() && !matches!(kind, MountKind::Bind { remount: false, .. }) {
         return at_options.fail(Problem::Needs { what: "`bind` or `rbind` for an id mapping" });
     }
+    let MountOptions { attributes, recursive_attributes, propagation, .. } = options;
     Ok(Mount { destination, kind, attributes, recursive_attributes, propagation, idmap })
+}
+
+fn read_options<'a>(
+    options: Option<Vec<Text<'a>>>,
+    at: &At<'_>,
+) -> Result<Vec<Text<'a>>, SpecError> {
+    let options = list(options, limits::MAX_MOUNT_OPTIONS, at)?;
+    for (index, option) in options.iter().enumerate() {
+        non_empty(option, &at.index(index))?;
+        no_nul(option, &at.index(index))?;
+    }
+    Ok(options)
+}
+
+/// Warns that the words at `indices` have no effect.
+fn ignore(
+    indices: &[usize],
+    why: &'static str,
+    words: &[Text<'_>],
+    at: &At<'_>,
+    cx: &mut Context<'_>,
+) {
+    for index in indices {
+        let value = words[*index].to_string();
+        cx.warn(&at.index(*index), WarningReason::IgnoredValue { value, why });
+    }
 }
 
 fn read_destination(
@@ -73,87 +91,82 @@ fn read_destination(
     ContainerPath::normalise(&text).ok_or_else(|| at.error(Problem::Empty))
 }
 
-fn bind_kind(
+fn read_kind(
+    fstype: Option<Text<'_>>,
     source: Option<Text<'_>>,
     options: &MountOptions,
     words: &[Text<'_>],
     at: &At<'_>,
-    cx: &mut Context<'_>,
+    cx: &Context<'_>,
 ) -> Result<MountKind, SpecError> {
-    let (at_source, at_options) = (at.field("source"), at.field("options"));
-    let source = required(source, &at_source)?;
-    non_empty(&source, &at_source)?;
-    checks::path(&source, &at_source)?;
-    if let Some((index, _)) = options.data.first() {
-        let why = "a bind mount has no options of a file system";
-        let value = words[*index].to_string();
-        return at_options.index(*index).fail(Problem::Unsupported { value, why });
+    let at_options = at.field("options");
+    if let Some(recursive) = options.bind {
+        if let Some((index, _)) = options.data.first() {
+            let why = "a bind mount has no options of a file system";
+            let value = words[*index].to_string();
+            return at_options.index(*index).fail(Problem::Unsupported { value, why });
+        }
+        return Ok(MountKind::Bind {
+            source: read_bind_source(source, &at.field("source"), cx)?,
+            recursive,
+            nofollow: options.source_nofollow,
+            dest_nofollow: options.destination_nofollow,
+            remount: options.remount,
+        });
     }
-    for index in &options.superblock_at {
-        let why = "a bind mount can't change the superblock of its source";
-        let value = words[*index].to_string();
-        cx.warn(&at_options.index(*index), WarningReason::IgnoredValue { value, why });
+    if options.source_nofollow || options.destination_nofollow {
+        let what = "`bind` or `rbind` for its `nofollow` options";
+        return at_options.fail(Problem::Needs { what });
     }
-    if options.copy_up {
-        return at_options.fail(Problem::Needs { what: "the type `tmpfs` for `tmpcopyup`" });
+    if options.remount {
+        return Ok(MountKind::Remount { options: data(options), superblock: options.superblock });
     }
-    Ok(MountKind::Bind {
-        source: cx.host_path(&source),
-        recursive: options.bind.unwrap_or(false),
-        nofollow: options.source_nofollow,
-        dest_nofollow: options.destination_nofollow,
-        remount: options.remount,
-    })
+    filesystem_kind(fstype, source, options, at)
+}
+
+fn read_bind_source(
+    source: Option<Text<'_>>,
+    at: &At<'_>,
+    cx: &Context<'_>,
+) -> Result<PathBuf, SpecError> {
+    let source = required(source, at)?;
+    non_empty(&source, at)?;
+    checks::path(&source, at)?;
+    Ok(cx.host_path(&source))
 }
 
 fn filesystem_kind(
     fstype: Option<Text<'_>>,
     source: Option<Text<'_>>,
-    options: MountOptions,
+    options: &MountOptions,
     at: &At<'_>,
 ) -> Result<MountKind, SpecError> {
-    let (at_type, at_source, at_options) =
-        (at.field("type"), at.field("source"), at.field("options"));
-    only_for_bind(&options, &at_options)?;
-    let fstype = fstype.filter(|fstype| !fstype.is_empty());
-    let fstype = match fstype {
-        Some(fstype) => fstype,
-        None => {
-            let what = "`bind` or `rbind` in `options`, or a type of file system";
-            return at_type.fail(Problem::Needs { what });
-        }
+    let (at_type, at_source) = (at.field("type"), at.field("source"));
+    let Some(fstype) = fstype.filter(|fstype| !fstype.is_empty()) else {
+        let what = "`bind` or `rbind` in `options`, or a type of file system";
+        return at_type.fail(Problem::Needs { what });
     };
     no_nul(&fstype, &at_type)?;
     let source = source.map(Text::into_string).unwrap_or_default();
     checks::path(&source, &at_source)?;
-    if options.copy_up && &*fstype != "tmpfs" {
-        return at_options.fail(Problem::Needs { what: "the type `tmpfs` for `tmpcopyup`" });
-    }
     match &*fstype {
         "bind" | "none" => {
             let why = "a bind mount has `bind` or `rbind` in its `options`";
             at_type.fail(Problem::Unsupported { value: fstype.into_string(), why })
         }
-        "cgroup" | "cgroup2" => Ok(MountKind::Cgroup { options: data(options.data) }),
+        "cgroup" | "cgroup2" => Ok(MountKind::Cgroup { options: data(options) }),
         _ => Ok(MountKind::Filesystem(Filesystem {
             fstype: fstype.into_string(),
             source,
-            options: data(options.data),
+            options: data(options),
             superblock: options.superblock,
             copy_up: options.copy_up,
         })),
     }
 }
 
-fn only_for_bind(options: &MountOptions, at: &At<'_>) -> Result<(), SpecError> {
-    if options.source_nofollow || options.destination_nofollow {
-        return at.fail(Problem::Needs { what: "`bind` or `rbind` for its `nofollow` options" });
-    }
-    Ok(())
-}
-
-fn data(options: Vec<(usize, FilesystemOption)>) -> Vec<FilesystemOption> {
-    options.into_iter().map(|(_, option)| option).collect()
+fn data(options: &MountOptions) -> Vec<FilesystemOption> {
+    options.data.iter().map(|(_, option)| option.clone()).collect()
 }
 
 /// Mappings without `idmap` or `ridmap` mean `idmap`, as for runc.

@@ -62,11 +62,14 @@ const FLAGS: [(&str, u64); 4] = [
     ("SECCOMP_FILTER_FLAG_TSYNC", 0),
     ("SECCOMP_FILTER_FLAG_LOG", 1 << 1),
     ("SECCOMP_FILTER_FLAG_SPEC_ALLOW", FLAG_SPEC_ALLOW),
-    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1 << 5),
+    ("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", FLAG_WAIT_KILLABLE_RECV),
 ];
 
 /// What `flags` is where the property is absent, as for runc.
 const FLAG_SPEC_ALLOW: u64 = 1 << 2;
+
+/// The kernel refuses it for a filter without a listener.
+const FLAG_WAIT_KILLABLE_RECV: u64 = 1 << 5;
 
 const OPERATORS: [(&str, SeccompCompare); 7] = [
     ("SCMP_CMP_NE", SeccompCompare::NotEqual),
@@ -130,7 +133,7 @@ pub(super) fn read_seccomp(
     Ok(SeccompProfile {
         default_action,
         architectures: read_architectures(architectures, &at.field("architectures"))?,
-        flags: read_flags(flags, &at.field("flags"))?,
+        flags: read_flags(flags, notifies, &at.field("flags"), cx)?,
         listener_path,
         listener_metadata,
         rules,
@@ -167,15 +170,27 @@ fn read_architectures(
     Ok(read)
 }
 
-fn read_flags(names: Option<Vec<Text<'_>>>, at: &At<'_>) -> Result<u64, SpecError> {
+fn read_flags(
+    names: Option<Vec<Text<'_>>>,
+    notifies: bool,
+    at: &At<'_>,
+    cx: &mut Context<'_>,
+) -> Result<u64, SpecError> {
     let Some(names) = names else { return Ok(FLAG_SPEC_ALLOW) };
     let names = names.iter().enumerate();
     let mut bits = 0;
     for (index, name) in names {
         bits |= word(name, &FLAGS, "seccomp flag", &at.index(index))?;
     }
+    if bits & FLAG_WAIT_KILLABLE_RECV != 0 && !notifies {
+        let value = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV".to_owned();
+        cx.warn(at, WarningReason::IgnoredValue { value, why: NO_NOTIFY });
+        bits &= !FLAG_WAIT_KILLABLE_RECV;
+    }
     Ok(bits)
 }
+
+const NO_NOTIFY: &str = "no rule has the action `SCMP_ACT_NOTIFY`";
 
 type Listener = (Option<std::path::PathBuf>, Option<String>);
 
@@ -196,8 +211,7 @@ fn read_listener(
         None if metadata.is_some() => at_metadata.fail(Problem::Needs { what: "`listenerPath`" }),
         None if notifies => at_path.fail(Problem::Missing),
         Some(_) if !notifies => {
-            let why = "no rule has the action `SCMP_ACT_NOTIFY`";
-            cx.warn(&at_path, WarningReason::Ignored { why });
+            cx.warn(&at_path, WarningReason::Ignored { why: NO_NOTIFY });
             Ok((None, None))
         }
         _ => Ok((path, metadata)),

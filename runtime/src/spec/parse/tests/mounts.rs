@@ -143,8 +143,7 @@ fn a_bind_mount_takes_no_options_of_a_file_system() {
     );
     check_mount(
         r#""destination":"/a","source":"/b","options":["sync","bind","async","silent"]"#,
-        "`mounts[0].options[0]`: ignoring `sync`: a bind mount can't change the superblock of its \
-         source",
+        "`mounts[0].options[0]`: ignoring `sync`: what is mounted has its superblock already",
     );
 }
 
@@ -215,9 +214,20 @@ fn a_destination_is_a_path_in_the_container() {
 
 #[test]
 fn options_with_a_place_of_their_own() {
+    for mount in [
+        r#""type":"proc","options":["tmpcopyup"]"#,
+        r#""type":"tmpfs","source":"/b","options":["tmpcopyup","bind"]"#,
+        r#""type":"tmpfs","options":["tmpcopyup","remount"]"#,
+        r#""type":"cgroup","options":["tmpcopyup"]"#,
+    ] {
+        check_mount(
+            &format!("\"destination\":\"/a\",{mount}"),
+            "error: `mounts[0].options`: needs the type `tmpfs` for `tmpcopyup`",
+        );
+    }
     check_mount(
-        r#""destination":"/a","type":"proc","options":["tmpcopyup"]"#,
-        "error: `mounts[0].options`: needs the type `tmpfs` for `tmpcopyup`",
+        r#""destination":"/a","type":"cgroup","options":["lazytime"]"#,
+        "`mounts[0].options[0]`: ignoring `lazytime`: what is mounted has its superblock already",
     );
     check_mount(
         r#""destination":"/a","type":"proc","options":["src-nofollow"]"#,
