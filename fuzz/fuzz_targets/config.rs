@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(read().expect("accepted before"), parsed);
     let spec = parsed.spec;
-    spec.needs();
+    let _ = spec.needs();
     assert!(spec.root.path.is_absolute());
     for mount in &spec.mounts {
         check_path(&mount.destination);
