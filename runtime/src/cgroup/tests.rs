@@ -693,13 +693,13 @@ fn systemd_holds_a_container_in_a_scope() {
     assert!(cgroup.clone_target().unwrap().is_none(), "there is no scope without a process");
     let mut made = Made { cgroup, record, children: Vec::new() };
     let unit = made.record.unit.clone().unwrap();
-    let pid = made.run("head -c1 /dev/kmsg >/dev/null 2>&1 || echo no kmsg; exec sleep 1000");
+    let pid = made.run("exec sleep 1000");
     made.cgroup.apply_limits().unwrap();
-    assert_eq!(
-        sorted(Cgroup::open(&made.record).pids().unwrap()),
-        [pid.0],
-        "where the record says"
-    );
+    let again = Cgroup::open(&made.record);
+    assert_eq!(sorted(again.pids().unwrap()), [pid.0], "where the record says");
+    // A second process joins without systemd, as exec does, and can't open what is denied.
+    made.run("head -c1 /dev/kmsg >/dev/null 2>&1 || echo no kmsg");
+    assert_eq!(made.output(), "no kmsg\n");
     assert_eq!(shown(&unit, "ActiveState"), "active");
     assert_eq!(shown(&unit, "Slice"), "runt-test.slice");
     assert_eq!(shown(&unit, "Delegate"), "yes");
@@ -720,7 +720,7 @@ fn systemd_holds_a_container_in_a_scope() {
     Cgroup::open(&record.clone()).update(&mut record, &changed).unwrap();
     assert_eq!(shown(&unit, "TasksMax"), "40");
     made.cgroup.kill_all().unwrap();
-    assert_eq!(made.output(), "no kmsg\n");
+    made.children[0].wait().unwrap();
     made.cgroup.remove().unwrap();
     assert!(!Path::new(&made.record.places[0].dir()).exists());
     assert_ne!(shown(&unit, "ActiveState"), "active");
@@ -756,4 +756,41 @@ fn a_host_without_systemd_says_so() {
     };
     let plan = CgroupPlan::new(&request, &layout).unwrap();
     assert!(matches!(Cgroup::create(&plan), Err(CgroupError::NoSystemd)));
+}
+
+#[test]
+fn a_users_systemd_holds_a_container_without_root() {
+    let uid = kernel::identity::effective_uid();
+    let bus = format!("/run/user/{uid}/bus");
+    if uid == 0 || !Path::new(&bus).exists() {
+        return elsewhere("not a user with a systemd of their own");
+    }
+    let address = format!("unix:path={bus}");
+    let extensions = Extensions::default();
+    let resources = Resources { devices: deny_all(), pids_limit: Some(30), ..Resources::default() };
+    let path = format!(":runt:{}", unique_name());
+    let request = CgroupRequest {
+        id: "c1",
+        driver: Driver::Systemd,
+        cgroups_path: Some(&path),
+        resources: &resources,
+        device_nodes: &[],
+        extensions: &extensions,
+        rootless: true,
+        user_bus: Some(&address),
+        delegate_to: None,
+    };
+    let plan = CgroupPlan::new(&request, &CgroupLayout::probe().unwrap()).unwrap();
+    let record = CgroupRecord::of(&plan, &resources);
+    let cgroup = Cgroup::create(&plan).unwrap();
+    let mut made = Made { cgroup, record, children: Vec::new() };
+    let pid = made.run("exec sleep 1000");
+    made.cgroup.apply_limits().unwrap();
+    let again = Cgroup::open(&made.record);
+    assert_eq!(sorted(again.pids().unwrap()), [pid.0], "where the record says");
+    assert_eq!(made.value("", "pids.max"), "30");
+    made.cgroup.kill_all().unwrap();
+    made.children[0].wait().unwrap();
+    made.cgroup.remove().unwrap();
+    assert!(!made.file("", "").exists());
 }

@@ -103,24 +103,24 @@ impl Bus {
     }
 
     /// The EXTERNAL mechanism: the kernel vouches for us.
+    ///
+    /// All lines go out at once, as systemd's own library sends them: if `BEGIN` came in one read
+    /// with the first message, systemd's side would not look at that message before the next.
     fn authenticate(&mut self, identity: Option<u32>) -> Result<(), BusError> {
         let hello = match identity {
             Some(uid) => {
                 let digits = uid.to_string();
                 let hex: String = digits.bytes().map(|digit| format!("{digit:02x}")).collect();
-                format!("\0AUTH EXTERNAL {hex}\r\n")
+                format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n")
             }
-            None => "\0AUTH EXTERNAL\r\nDATA\r\n".to_owned(),
+            None => "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".to_owned(),
         };
         self.send(hello.as_bytes())?;
         let mut line = self.read_line()?;
         if identity.is_none() && line == "DATA" {
             line = self.read_line()?;
         }
-        if !line.starts_with("OK") {
-            return Err(BusError::Rejected { line });
-        }
-        self.send(b"BEGIN\r\n")
+        if line.starts_with("OK") { Ok(()) } else { Err(BusError::Rejected { line }) }
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), BusError> {
