@@ -168,7 +168,9 @@ impl Remote {
         {
             Served::Range(response) => (response, None, RangeOutcome::Range, end),
             Served::Whole(response) => {
-                (response, Some(fetch.ingest.writer(0)), RangeOutcome::Everything, size)
+                // The server knows no ranges: what is there already comes again.
+                let again = (writer.position() > 0).then(|| fetch.ingest.writer(0));
+                (response, again, RangeOutcome::Everything, size)
             }
         };
         let url = shown(response.url());
