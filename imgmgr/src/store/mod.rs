@@ -203,4 +203,6 @@ impl Store {
 }
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod tests;
