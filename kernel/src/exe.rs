@@ -10,34 +10,41 @@ use crate::{Errno, Result};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// `TMPFS_MAGIC`: what a file in memory lies on.
+const TMPFS_MAGIC: u64 = 0x0102_1994;
 /// `MOUNT_ATTR_RDONLY`.
 const MOUNT_ATTR_RDONLY: u64 = 1;
 
-/// Makes sure that `/proc/self/exe` is not writable by anybody: at once where it lies on a
-/// read-only mount or is a sealed memory file, else by executing itself again from a detached
-/// read-only mount of its file.
+/// Whether the program's file can't be written by anybody: it lies on a read-only mount, as that
+/// of [`protect`], or is a sealed file in memory.
 ///
-/// Returns when protected. `args` and `env` are the program's own.
+/// # Errors
+/// What statfs(2) of `/proc/self/exe` says.
+pub fn is_protected() -> Result<bool> {
+    let own = crate::mount::filesystem_info_at(c"/proc/self/exe")?;
+    if own.flags & crate::mount::ST_RDONLY != 0 {
+        return Ok(true);
+    }
+    if own.magic != TMPFS_MAGIC {
+        return Ok(false);
+    }
+    let exe = crate::file::open_read(rustix::fs::CWD, c"/proc/self/exe")?;
+    Ok(rustix::fs::fcntl_get_seals(&exe).is_ok_and(|seals| seals.contains(SealFlags::WRITE)))
+}
+
+/// Executes the program again from a detached read-only mount of its file; returns only on
+/// failure. `args` and `env` are the program's own.
 ///
 /// Kernel: open_tree(2) and mount_setattr(2), Linux 5.12. Fallback, also without the privilege:
 /// a sealed copy in memory.
 ///
-/// # Errors
-/// What the last fallback says. A program that goes on without protection must say so.
-pub fn protect(args: &StringVector, env: &StringVector) -> Result<()> {
-    let own = crate::mount::filesystem_info_at(c"/proc/self/exe")?;
-    if own.flags & crate::mount::ST_RDONLY != 0 {
-        return Ok(());
+/// The error is that of the fallback. A program that would go on without protection must not.
+#[must_use]
+pub fn protect(args: &StringVector, env: &StringVector) -> Errno {
+    match read_only_clone().or_else(|_| sealed_copy()) {
+        Ok(file) => crate::process::fexecve(file.as_fd(), args, env),
+        Err(errno) => errno,
     }
-    if let Ok(mount) = read_only_clone() {
-        return Err(crate::process::fexecve(mount.as_fd(), args, env));
-    }
-    let exe = crate::file::open_read(rustix::fs::CWD, c"/proc/self/exe")?;
-    if rustix::fs::fcntl_get_seals(&exe).is_ok_and(|seals| seals.contains(SealFlags::WRITE)) {
-        return Ok(());
-    }
-    let copy = sealed_copy(exe)?;
-    Err(crate::process::fexecve(copy.as_fd(), args, env))
 }
 
 fn read_only_clone() -> Result<OwnedFd> {
@@ -51,7 +58,8 @@ fn read_only_clone() -> Result<OwnedFd> {
     Ok(mount)
 }
 
-fn sealed_copy(mut exe: OwnedFd) -> Result<OwnedFd> {
+fn sealed_copy() -> Result<OwnedFd> {
+    let mut exe = crate::file::open_read(rustix::fs::CWD, c"/proc/self/exe")?;
     let copy = rustix::fs::memfd_create(c"runt", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     loop {
         match rustix::fs::sendfile(&copy, &mut exe, None, 1 << 20) {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::dispatch::{Outcome, dispatch};
 use super::log::{Failure, Log, LogError};
+use super::environment::own_vectors;
 use super::{Environment, Invocation, Parser, UsageError};
 
 /// Why a call failed before there was a command.
@@ -17,7 +18,12 @@ enum SetupError {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error("cannot protect the program's own file from the container")]
+    Protect(#[source] kernel::Errno),
 }
+
+/// The commands that start processes in a container.
+const STARTING: [&str; 4] = ["create", "exec", "restore", "run"];
 
 /// Exit code of a failure, as runc's.
 const FAILED: u8 = 1;
@@ -52,8 +58,22 @@ pub fn main(words: &[OsString]) -> ExitCode {
 fn set_up(words: &[OsString]) -> Result<(Environment, Parser, Log), SetupError> {
     let environment = Environment::of_process().map_err(SetupError::WorkingDirectory)?;
     let parser = Parser::new(words)?;
+    if parser.command().is_some_and(|name| STARTING.iter().any(|starting| name == *starting)) {
+        protect_own_file().map_err(SetupError::Protect)?;
+    }
     let log = Log::open(&parser.log(&environment)?)?;
     Ok((environment, parser, log))
+}
+
+/// A container must never get at the file of the program that starts it (CVE-2019-5736):
+/// unless it is safe already, the program starts over from a read-only mount of it.
+fn protect_own_file() -> kernel::Result<()> {
+    if kernel::exe::is_protected()? {
+        // Older kernels name a program that was executed by descriptor after that.
+        return kernel::process::set_name(c"runt");
+    }
+    let (args, variables) = own_vectors().ok_or(kernel::Errno::INVAL)?;
+    Err(kernel::exe::protect(&args, &variables))
 }
 
 fn report(outcome: Outcome, log: &Log) -> ExitCode {
