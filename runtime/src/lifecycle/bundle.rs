@@ -1,8 +1,8 @@
 //! A bundle: `config.json` read once, parsed, and kept as it was.
 
 use super::{Context, LifecycleError};
-use crate::journal::Journal;
-use crate::spec::{ContainerSpec, limits};
+use crate::journal::{Journal, Level};
+use crate::spec::{ContainerSpec, WarningReason, limits};
 use kernel::{Errno, file};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,13 @@ pub(super) fn parse(
 ) -> Result<ContainerSpec, LifecycleError> {
     let parsed = ContainerSpec::from_json(config, bundle)?;
     for warning in &parsed.warnings {
-        journal.warn(format_args!("{warning}"));
+        // What the specification wants ignored is no news to a person; a capability that is not
+        // granted is.
+        let level = match warning.reason {
+            WarningReason::UnknownCapabilities { .. } => Level::Warning,
+            _ => Level::Debug,
+        };
+        journal.record(level, format_args!("{warning}"));
     }
     Ok(parsed.spec)
 }
