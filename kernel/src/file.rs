@@ -53,28 +53,19 @@ pub fn open_read_write(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
     rustix::fs::openat(dir, path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
 }
 
-/// Reads a file that fits into `buffer`, as those of procfs and cgroupfs do.
+/// Reads a file of procfs or cgroupfs, which those print in one go, into `buffer`.
 ///
 /// # Errors
-/// `EFBIG` if it does not fit, else what openat(2) and read(2) say.
+/// `EFBIG` if it fills the buffer, so that there may be more, else what openat(2) and read(2)
+/// say.
 pub fn read_into<'b>(
     dir: BorrowedFd<'_>,
     path: impl Arg,
     buffer: &'b mut [u8],
 ) -> Result<&'b [u8]> {
     let file = open_read(dir, path)?;
-    let mut filled = 0;
-    loop {
-        if filled == buffer.len() {
-            return Err(Errno::FBIG);
-        }
-        match rustix::io::read(&file, &mut buffer[filled..]) {
-            Ok(0) => return Ok(&buffer[..filled]),
-            Ok(n) => filled += n,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut *buffer))?;
+    if read == buffer.len() { Err(Errno::FBIG) } else { Ok(&buffer[..read]) }
 }
 
 /// Reads a whole file of at most `limit` bytes.

@@ -99,8 +99,19 @@ impl<F: AsFd> RootDir<F> {
         }
     }
 
-    /// Walks `path` component by component, each opened beneath the one before.
-    fn make(&self, path: &str, missing: Missing) -> Result<OwnedFd> {
+    /// Makes `path`, which is missing: at once where it is a single name, else by walking it
+    /// component by component, each opened beneath the one before.
+    ///
+    /// # Errors
+    /// As [`RootDir::open_or_make`].
+    pub fn make(&self, path: &str, missing: Missing) -> Result<OwnedFd> {
+        if !path.contains('/') && missing == Missing::Directory {
+            match rustix::fs::mkdirat(&self.fd, path, Mode::from_raw_mode(0o755)) {
+                Ok(()) => return self.open_without_symlinks(path),
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
         let mut queue: VecDeque<Vec<u8>> = components(path.as_bytes());
         let mut above: Vec<OwnedFd> = Vec::new();
         let mut links = 0;

@@ -4,7 +4,7 @@ use super::{Child, StepError, StepResult};
 use crate::plan::{DeviceStep, Place, libc_format};
 use kernel::mount::{self, CloneTree};
 use kernel::rootdir::{self, Missing, RootDir};
-use kernel::{Errno, file, process};
+use kernel::{Errno, file};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,10 +18,7 @@ impl Child<'_> {
         let parent = parent.as_ref().map_or_else(|| base.as_fd(), AsFd::as_fd);
         let name = last_component(&device.at.path);
         let number = file::device_number(device.major, device.minor);
-        let umask = process::set_umask(0);
-        let made = rootdir::make_node(parent, name, device.format, device.mode, number);
-        process::set_umask(umask);
-        match made {
+        match rootdir::make_node(parent, name, device.format, device.mode, number) {
             Ok(()) if device.uid == 0 && device.gid == 0 => Ok(()),
             Ok(()) => {
                 let node = rootdir::open_component(parent, name)?;

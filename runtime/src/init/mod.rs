@@ -78,6 +78,9 @@ type StepResult = Result<(), StepError>;
 pub fn run(input: ChildInput<'_>) -> ! {
     let steps = input.steps;
     let mut child = Child::new(input);
+    // What is made gets the mode it is made with; the program's umask comes with its user.
+    let umask = process::set_umask(0);
+    child.umask = umask;
     for (number, step) in steps.iter().enumerate() {
         let prepared = if number == 0 { child.hold_host(steps) } else { Ok(()) };
         if let Err(error) = prepared.and_then(|()| child.perform(step)) {
@@ -106,6 +109,8 @@ struct Child<'p> {
     /// Whether a path is masked later.
     wants_masks: bool,
     executable: Option<program::Executable>,
+    /// The runtime's, which hooks get.
+    umask: u32,
 }
 
 impl<'p> Child<'p> {
@@ -123,6 +128,7 @@ impl<'p> Child<'p> {
             masks: protect::Masks::default(),
             wants_masks: false,
             executable: None,
+            umask: 0,
         }
     }
 
@@ -275,8 +281,10 @@ impl<'p> Child<'p> {
             crate::plan::HookKind::StartContainer => self.program.env.as_slice(),
             crate::plan::HookKind::CreateContainer => &[],
         };
-        crate::hooks::run_all(kind.name(), hooks, &state, env)
-            .map_err(|error| StepError::new(Errno::CANCELED, error.to_string()))
+        let umask = process::set_umask(self.umask);
+        let done = crate::hooks::run_all(kind.name(), hooks, &state, env);
+        process::set_umask(umask);
+        done.map_err(|error| StepError::new(Errno::CANCELED, error.to_string()))
     }
 
     fn load_seccomp(&mut self, flags: u64, listener: Option<Slot>) -> StepResult {

@@ -217,7 +217,7 @@ fn open_target(
     missing: impl FnOnce() -> Missing,
 ) -> Result<OwnedFd, Errno> {
     match try_open(base, path, rule) {
-        Err(Errno::NOENT) => base.open_or_make(path, missing()),
+        Err(Errno::NOENT) => base.make(path, missing()),
         other => other,
     }
 }
@@ -238,7 +238,7 @@ fn open_or_make_directory(
 ) -> Result<(OwnedFd, bool), StepError> {
     match try_open(base, path, rule) {
         Ok(target) => Ok((target, true)),
-        Err(Errno::NOENT) => Ok((base.open_or_make(path, Missing::Directory)?, false)),
+        Err(Errno::NOENT) => Ok((base.make(path, Missing::Directory)?, false)),
         Err(Errno::LOOP) if rule == TargetRule::NoSymlinks => {
             let why = "a symlink in the image leads there, which procfs and sysfs must not follow";
             Err(StepError::new(Errno::LOOP, why))
