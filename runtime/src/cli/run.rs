@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::dispatch::{Outcome, dispatch};
-use super::log::{Failure, Log, LogError};
 use super::environment::own_vectors;
+use super::log::{Failure, Log, LogError};
 use super::{Environment, Invocation, Parser, UsageError};
 
 /// Why a call failed before there was a command.
