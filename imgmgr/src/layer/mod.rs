@@ -26,4 +26,5 @@ pub use extract::{Below, BelowKind, LayerFacts};
 pub use limits::LayerLimits;
 pub use options::{DeviceNodes, Durability, IdRange, LayerForm, Ownership, UnpackOptions};
 pub use source::{CHUNKS_IN_FLIGHT, Cancel, ChunkSender, ChunkSource, chunk_channel};
+pub(crate) use store::{decode_path, encode_path};
 pub use unpacker::{LayerDescriptor, Unpacked, Unpacker};

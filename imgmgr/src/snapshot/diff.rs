@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxat
 use rustix::fs::{llistxattr, openat, readlinkat, statat};
 use rustix::io::Errno;
 
+use super::manifest::{Manifest, join};
 use crate::layer::limits::{MAX_DEPTH, MAX_XATTR_VALUE};
 use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
 
@@ -46,19 +47,26 @@ pub fn diff<W: Write>(
     output: W,
     options: DiffOptions,
 ) -> io::Result<(W, DiffSummary)> {
-    let mut diff = Diff {
-        tar: TarWriter::new(output),
-        options,
-        links: HashMap::new(),
-        summary: DiffSummary::default(),
-        buffer: vec![0; 256 << 10],
-    };
-    let root = openat(upper, ".", OFlags::RDONLY | DIR, Mode::empty())?;
-    diff.directory(root, Vec::new(), 0)?;
-    Ok((diff.tar.finish()?, diff.summary))
+    Diff::new(None, output, options).run(upper)
 }
 
-struct Diff<W: Write> {
+/// Writes what changed in the flat tree `root` since `base` was taken of it as an uncompressed
+/// layer.
+///
+/// # Errors
+/// Those of reading the tree and of `output`.
+pub fn diff_flat<W: Write>(
+    root: BorrowedFd<'_>,
+    base: &Manifest,
+    output: W,
+    options: DiffOptions,
+) -> io::Result<(W, DiffSummary)> {
+    Diff::new(Some(base), output, options).run(root)
+}
+
+struct Diff<'b, W: Write> {
+    /// What a flat tree was; `None` where everything in the directory is a change.
+    base: Option<&'b Manifest>,
     tar: TarWriter<W>,
     options: DiffOptions,
     /// The first path of each file with several names.
@@ -67,7 +75,28 @@ struct Diff<W: Write> {
     buffer: Vec<u8>,
 }
 
-impl<W: Write> Diff<W> {
+impl<'b, W: Write> Diff<'b, W> {
+    fn new(base: Option<&'b Manifest>, output: W, options: DiffOptions) -> Self {
+        Self {
+            base,
+            tar: TarWriter::new(output),
+            options,
+            links: HashMap::new(),
+            summary: DiffSummary::default(),
+            buffer: vec![0; 256 << 10],
+        }
+    }
+
+    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<(W, DiffSummary)> {
+        let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
+        self.directory(root, Vec::new(), 0)?;
+        Ok((self.tar.finish()?, self.summary))
+    }
+
+    fn is_unchanged(&self, path: &[u8], stat: &Stat) -> bool {
+        self.base.is_some_and(|base| base.is_unchanged(path, stat))
+    }
+
     fn directory(&mut self, dir: OwnedFd, path: Vec<u8>, depth: usize) -> io::Result<()> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
@@ -75,8 +104,8 @@ impl<W: Write> Diff<W> {
         let xattrs = list(|list| flistxattr(&dir, list))?;
         let xattrs = values(xattrs, |name, value| fgetxattr(&dir, name, value))?;
         let opaque = xattrs.iter().any(|(name, _)| OPAQUE.contains(&name.as_slice()));
-        if !path.is_empty() {
-            let stat = rustix::fs::fstat(&dir)?;
+        let stat = rustix::fs::fstat(&dir)?;
+        if !path.is_empty() && !self.is_unchanged(&path, &stat) {
             let mut entry = self.entry(&path, &stat, EntryKind::Directory, xattrs);
             entry.path.push(b'/');
             self.write(&entry)?;
@@ -92,6 +121,12 @@ impl<W: Write> Diff<W> {
             }
         }
         names.sort_unstable();
+        let was = self.base.map_or_else(Vec::new, |base| base.names_in(&path));
+        for gone in
+            was.into_iter().filter(|was| names.binary_search_by(|n| n.as_slice().cmp(was)).is_err())
+        {
+            self.whiteout(&join(&path, &[b".wh.", gone].concat()))?;
+        }
         for name in names {
             self.child(dir.as_fd(), &name, &path, depth)?;
         }
@@ -113,6 +148,7 @@ impl<W: Write> Diff<W> {
                 let fd = openat(dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
                 return self.directory(fd, path, depth + 1);
             }
+            _ if self.is_unchanged(&path, &stat) => return Ok(()),
             FileType::CharacterDevice if stat.st_rdev == 0 => {
                 return self.whiteout(&join(parent, &[b".wh.", name].concat()));
             }
@@ -217,10 +253,6 @@ fn is_content(name: &[u8]) -> bool {
     let foreign: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
     let host: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
     !foreign.iter().any(|prefix| name.starts_with(prefix)) && !host.contains(&name)
-}
-
-fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
-    if parent.is_empty() { name.to_vec() } else { [parent, b"/", name].concat() }
 }
 
 fn list(read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<CString>> {

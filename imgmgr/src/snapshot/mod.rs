@@ -11,11 +11,13 @@
 
 mod diff;
 mod error;
+mod manifest;
 mod mount;
 mod usage;
 
-pub use diff::{DiffOptions, DiffSummary, diff};
+pub use diff::{DiffOptions, DiffSummary, diff, diff_flat};
 pub use error::SnapshotError;
+pub use manifest::Manifest;
 pub use mount::{IdMapping, detached};
 pub use usage::Usage;
 

@@ -21,10 +21,10 @@ pub(super) fn format(facts: &LayerFacts) -> String {
         text.push_str("opaque-root\n");
     }
     for path in &facts.implied {
-        text.push_str(&format!("implied {}\n", encode(path)));
+        text.push_str(&format!("implied {}\n", encode_path(path)));
     }
     for (path, target) in &facts.links_below {
-        text.push_str(&format!("link {} {}\n", encode(path), encode(target)));
+        text.push_str(&format!("link {} {}\n", encode_path(path), encode_path(target)));
     }
     text
 }
@@ -46,15 +46,18 @@ pub(super) fn parse(text: &str) -> Option<LayerFacts> {
     for line in lines {
         match *line.split(' ').collect::<Vec<_>>() {
             ["opaque-root"] => facts.opaque_root = true,
-            ["implied", path] => facts.implied.push(decode(path)?),
-            ["link", path, target] => facts.links_below.push((decode(path)?, decode(target)?)),
+            ["implied", path] => facts.implied.push(decode_path(path)?),
+            ["link", path, target] => {
+                facts.links_below.push((decode_path(path)?, decode_path(target)?))
+            }
             _ => return None,
         }
     }
     facts.implied.is_sorted().then_some(facts)
 }
 
-fn encode(path: &[u8]) -> String {
+/// Writes a path as one printable word.
+pub(crate) fn encode_path(path: &[u8]) -> String {
     let mut word = String::with_capacity(path.len());
     for byte in path {
         match byte {
@@ -65,7 +68,8 @@ fn encode(path: &[u8]) -> String {
     word
 }
 
-fn decode(word: &str) -> Option<Vec<u8>> {
+/// Reads [`encode_path`]'s word; `None` if a `%` is not followed by two digits.
+pub(crate) fn decode_path(word: &str) -> Option<Vec<u8>> {
     let mut path = Vec::with_capacity(word.len());
     let mut bytes = word.bytes();
     while let Some(byte) = bytes.next() {

@@ -19,6 +19,8 @@ mod error;
 mod facts;
 mod stack;
 
+pub(crate) use facts::{decode_path, encode_path};
+
 pub use chain::{BlobSource, Chain, ChainLayer};
 pub use error::LayerStoreError;
 pub use stack::Stack;

@@ -1,0 +1,296 @@
+//! The runtime specification of an image (image-spec conversion.md).
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+
+use oci_spec::OciSpecError;
+use oci_spec::image::ImageConfiguration;
+use oci_spec::runtime::{
+    Capabilities, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder,
+    LinuxNamespaceType, LinuxResourcesBuilder, Process, ProcessBuilder, RootBuilder, Spec,
+    SpecBuilder, UserBuilder,
+};
+
+use crate::annotations;
+use crate::defaults::{self, DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS};
+use crate::error::BundleError;
+use crate::options::{BundleOptions, RootAccess, Terminal};
+use crate::user::{ResolvedUser, resolve_user};
+
+/// The version of the runtime specification that the result follows.
+const OCI_VERSION: &str = "1.2.0";
+
+/// Makes the runtime specification of `image`, with `options` going before what it says.
+///
+/// Users and groups are looked up beneath `rootfs`. seccomp, resources and further mounts are
+/// the caller's to add.
+///
+/// # Errors
+/// [`BundleError`].
+pub fn runtime_spec(
+    image: &ImageConfiguration,
+    rootfs: BorrowedFd<'_>,
+    options: &BundleOptions,
+) -> Result<Spec, BundleError> {
+    let config = image.config().clone().unwrap_or_default();
+    let name = options.user.clone().or(config.user().clone()).unwrap_or_default();
+    let user = resolve_user(&name, rootfs)
+        .map_err(|source| BundleError::User { user: name.clone(), source })?;
+    let image_env = config.env().clone().unwrap_or_default();
+    let env = environment(&image_env, options, &user)?;
+    let image_args = (config.entrypoint().clone(), config.cmd().clone());
+    let args = arguments(image_args, options)?;
+    let cwd = options.working_dir.clone().or(config.working_dir().clone());
+    let cwd = cwd.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
+    if !cwd.starts_with('/') {
+        return Err(BundleError::WorkingDir { path: cwd });
+    }
+    let mut annotations = annotations::of_image(image);
+    annotations.extend(options.annotations.clone());
+    assemble(args, env, cwd, &user, annotations, options)
+        .map_err(|source| BundleError::Spec { source })
+}
+
+/// Writes a specification as JSON with sorted keys: the same one gives the same bytes.
+#[must_use]
+pub fn to_json(spec: &Spec) -> Vec<u8> {
+    let mut value = serde_json::to_value(spec).expect("the specification's maps have text keys");
+    // The sets of capabilities come in an order of chance.
+    let sets = value.pointer_mut("/process/capabilities").and_then(|sets| sets.as_object_mut());
+    for set in sets.into_iter().flat_map(|sets| sets.values_mut()) {
+        if let Some(names) = set.as_array_mut() {
+            names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+    }
+    let mut text = serde_json::to_vec_pretty(&value).expect("a value is always serialisable");
+    text.push(b'\n');
+    text
+}
+
+/// A given entrypoint takes the image's command away, as Docker has it.
+fn arguments(
+    (entrypoint, cmd): (Option<Vec<String>>, Option<Vec<String>>),
+    options: &BundleOptions,
+) -> Result<Vec<String>, BundleError> {
+    let (entrypoint, cmd) = match &options.entrypoint {
+        Some(given) => (Some(given.clone()), None),
+        None => (entrypoint, cmd),
+    };
+    let cmd = options.command.clone().or(cmd);
+    let mut args = entrypoint.unwrap_or_default();
+    args.extend(cmd.unwrap_or_default());
+    if args.is_empty() { Err(BundleError::NoCommand) } else { Ok(args) }
+}
+
+/// The image's variables, then the given ones; then what every process expects.
+fn environment(
+    image: &[String],
+    options: &BundleOptions,
+    user: &ResolvedUser,
+) -> Result<Vec<String>, BundleError> {
+    let mut env: Vec<String> = Vec::new();
+    for entry in image.iter().chain(&options.env) {
+        let name = entry.split('=').next().unwrap_or_default();
+        if name.is_empty() || entry.contains('\0') {
+            return Err(BundleError::Environment { entry: entry.clone() });
+        }
+        let known = env.iter().position(|old| is_named(old, name));
+        match (known, entry.contains('=')) {
+            (Some(at), true) => env[at].clone_from(entry),
+            (Some(at), false) => drop(env.remove(at)),
+            (None, true) => env.push(entry.clone()),
+            (None, false) => {}
+        }
+    }
+    let mut default = |name: &str, value: &str| {
+        if !env.iter().any(|entry| is_named(entry, name)) {
+            env.push(format!("{name}={value}"));
+        }
+    };
+    default("PATH", DEFAULT_PATH);
+    default("HOME", &user.home);
+    if options.terminal == Terminal::Yes {
+        default("TERM", "xterm");
+    }
+    if let Some(hostname) = &options.hostname {
+        default("HOSTNAME", hostname);
+    }
+    Ok(env)
+}
+
+fn is_named(entry: &str, name: &str) -> bool {
+    entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+}
+
+fn assemble(
+    args: Vec<String>,
+    env: Vec<String>,
+    cwd: String,
+    user: &ResolvedUser,
+    annotations: std::collections::BTreeMap<String, String>,
+    options: &BundleOptions,
+) -> Result<Spec, OciSpecError> {
+    let path = if options.root_path.is_empty() { "rootfs" } else { &options.root_path };
+    let root = RootBuilder::default()
+        .path(PathBuf::from(path))
+        .readonly(options.root_access == RootAccess::ReadOnly)
+        .build()?;
+    let mut spec = SpecBuilder::default()
+        .version(OCI_VERSION)
+        .root(root)
+        .process(process(args, env, cwd, user, options)?)
+        .mounts(defaults::mounts()?)
+        .linux(linux()?)
+        .annotations(annotations.into_iter().collect::<std::collections::HashMap<_, _>>())
+        .build()?;
+    spec.set_hostname(options.hostname.clone());
+    Ok(spec)
+}
+
+fn process(
+    args: Vec<String>,
+    env: Vec<String>,
+    cwd: String,
+    user: &ResolvedUser,
+    options: &BundleOptions,
+) -> Result<Process, OciSpecError> {
+    let all: Capabilities = DEFAULT_CAPABILITIES.into_iter().collect();
+    // Who is not root starts without; set-user-ID programs can still get them.
+    let held = if user.uid == 0 { all.clone() } else { Capabilities::new() };
+    let capabilities = LinuxCapabilitiesBuilder::default()
+        .bounding(all)
+        .effective(held.clone())
+        .permitted(held)
+        .inheritable(Capabilities::new())
+        .ambient(Capabilities::new())
+        .build()?;
+    let identity = UserBuilder::default()
+        .uid(user.uid)
+        .gid(user.gid)
+        .additional_gids(user.additional_gids.clone())
+        .build()?;
+    let mut process = ProcessBuilder::default()
+        .terminal(options.terminal == Terminal::Yes)
+        .user(identity)
+        .args(args)
+        .env(env)
+        .cwd(PathBuf::from(cwd))
+        .capabilities(capabilities)
+        .no_new_privileges(false)
+        .build()?;
+    process.set_rlimits(None);
+    Ok(process)
+}
+
+fn linux() -> Result<Linux, OciSpecError> {
+    let kinds = [
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Network,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Cgroup,
+    ];
+    let namespaces: Result<Vec<_>, _> =
+        kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect();
+    LinuxBuilder::default()
+        .namespaces(namespaces?)
+        .resources(LinuxResourcesBuilder::default().devices(defaults::device_rules()?).build()?)
+        .masked_paths(MASKED_PATHS.map(str::to_owned).to_vec())
+        .readonly_paths(READONLY_PATHS.map(str::to_owned).to_vec())
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn image(config: &str) -> ImageConfiguration {
+        let text = format!(
+            r#"{{"architecture":"amd64","os":"linux","author":"me","created":"2020-01-02T03:04:05Z",
+                "config":{config},"rootfs":{{"type":"layers","diff_ids":[]}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn spec(config: &str, options: &BundleOptions) -> Result<Spec, BundleError> {
+        let rootfs = tempfile::tempdir().unwrap();
+        runtime_spec(&image(config), File::open(rootfs.path()).unwrap().as_fd(), options)
+    }
+
+    fn args(config: &str, options: &BundleOptions) -> Vec<String> {
+        spec(config, options).unwrap().process().clone().unwrap().args().clone().unwrap()
+    }
+
+    #[test]
+    fn entrypoint_and_command_combine_as_in_docker() {
+        let both = r#"{"Entrypoint":["/init","-v"],"Cmd":["serve"]}"#;
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let none = BundleOptions::default();
+        assert_eq!(args(both, &none), ["/init", "-v", "serve"]);
+        let command = BundleOptions { command: Some(words("a b")), ..none.clone() };
+        assert_eq!(args(both, &command), ["/init", "-v", "a", "b"]);
+        let entrypoint = BundleOptions { entrypoint: Some(words("sh")), ..none.clone() };
+        assert_eq!(args(both, &entrypoint), ["sh"]);
+        let removed = BundleOptions { entrypoint: Some(Vec::new()), ..none.clone() };
+        assert!(matches!(spec(both, &removed), Err(BundleError::NoCommand)));
+        assert!(matches!(spec("{}", &none), Err(BundleError::NoCommand)));
+    }
+
+    #[test]
+    fn the_environment_is_the_images_changed_by_the_given() {
+        let config = r#"{"Cmd":["x"],"Env":["A=1","B=2","C="]}"#;
+        let env = ["B=3", "A", "NEW=x=y", "GONE"].map(str::to_owned).to_vec();
+        let options = BundleOptions { env, terminal: Terminal::Yes, ..BundleOptions::default() };
+        let process = spec(config, &options).unwrap().process().clone().unwrap();
+        let path = format!("PATH={DEFAULT_PATH}");
+        let expected = ["B=3", "C=", "NEW=x=y", path.as_str(), "HOME=/", "TERM=xterm"];
+        assert_eq!(process.env().clone().unwrap(), expected);
+        let options = BundleOptions { env: vec!["=x".to_owned()], ..BundleOptions::default() };
+        assert!(matches!(spec(config, &options), Err(BundleError::Environment { .. })));
+    }
+
+    #[test]
+    fn labels_and_fields_become_annotations() {
+        let config = r#"{"Cmd":["x"],"StopSignal":"SIGINT","ExposedPorts":{"80/tcp":{},"443/tcp":{}},
+            "Labels":{"a":"b","org.opencontainers.image.author":"label"}}"#;
+        let annotations = [("a".to_owned(), "mine".to_owned())].into();
+        let options = BundleOptions { annotations, ..BundleOptions::default() };
+        let got = spec(config, &options).unwrap().annotations().clone().unwrap();
+        let get = |name: &str| got[&format!("org.opencontainers.image.{name}")].as_str();
+        assert_eq!(got["a"], "mine");
+        assert_eq!((get("os"), get("architecture")), ("linux", "amd64"));
+        assert_eq!((get("author"), get("stopSignal")), ("label", "SIGINT"));
+        assert_eq!(get("exposedPorts"), "443/tcp,80/tcp");
+        assert_eq!(get("created"), "2020-01-02T03:04:05Z");
+    }
+
+    #[test]
+    fn who_is_not_root_holds_no_capability() {
+        let process = |user: &str| {
+            let config = format!(r#"{{"Cmd":["x"],"User":"{user}"}}"#);
+            spec(&config, &BundleOptions::default()).unwrap().process().clone().unwrap()
+        };
+        let held = |user: &str| {
+            let caps = process(user).capabilities().clone().unwrap();
+            (caps.effective().clone().unwrap().len(), caps.bounding().clone().unwrap().len())
+        };
+        assert_eq!(held("0"), (14, 14));
+        assert_eq!(held("1000:1000"), (0, 14));
+        assert_eq!((process("1000:7").user().uid(), process("1000:7").user().gid()), (1000, 7));
+    }
+
+    #[test]
+    fn the_same_image_gives_the_same_bytes() {
+        let config = r#"{"Cmd":["x"],"Labels":{"a":"1","b":"2","c":"3","d":"4"}}"#;
+        let json = || to_json(&spec(config, &BundleOptions::default()).unwrap());
+        assert_eq!(json(), json());
+        assert!(matches!(
+            spec(r#"{"Cmd":["x"],"WorkingDir":"relative"}"#, &BundleOptions::default()),
+            Err(BundleError::WorkingDir { .. })
+        ));
+    }
+}

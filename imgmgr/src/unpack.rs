@@ -1,0 +1,206 @@
+//! An image becomes an OCI bundle with a flat root file system, and its changes a layer again.
+//!
+//! ```text
+//! <bundle>/config.json        by crate `bundles`
+//! <bundle>/rootfs/            all layers applied
+//! <bundle>/imgmgr.manifest    what rootfs was, for `repack` (format: `snapshot::Manifest`)
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use bundles::{BundleError, BundleOptions};
+use oci_spec::image::ImageConfiguration;
+
+use crate::layer::store::ChainLayer;
+use crate::layer::{
+    Cancel, Durability, LayerDescriptor, LayerError, LayerForm, UnpackOptions, Unpacker,
+};
+use crate::snapshot::{DiffOptions, DiffSummary, Manifest, diff_flat};
+
+const MANIFEST: &str = "imgmgr.manifest";
+/// Most bytes of a manifest that are read.
+const MAX_MANIFEST_BYTES: u64 = 2 << 30;
+
+/// Why a bundle could not be made, or its changes not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// A file operation failed.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The bundle is there already.
+    #[error("`{}` exists already and is not empty", path.display())]
+    Exists {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// The image's configuration is none.
+    #[error("the image's configuration is not valid")]
+    Config {
+        /// Where it breaks.
+        source: serde_json::Error,
+    },
+    /// A layer could not be unpacked.
+    #[error("cannot unpack layer `{diff_id}`")]
+    Layer {
+        /// Which one.
+        diff_id: String,
+        /// Why not.
+        source: LayerError,
+    },
+    /// The configuration makes no bundle.
+    #[error("cannot make `config.json`")]
+    Bundle {
+        /// Why not.
+        source: BundleError,
+    },
+    /// The bundle was not unpacked by us, or its manifest is damaged.
+    #[error("`{}` does not tell what the root file system was", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+    },
+}
+
+/// An image as its manifest and blobs give it.
+pub struct UnpackImage<'i> {
+    /// The bytes of the configuration blob, verified.
+    pub config: &'i [u8],
+    /// Lowest first.
+    pub layers: &'i [ChainLayer],
+    /// Opens a layer's transported bytes; they are verified while they are unpacked.
+    pub blobs: crate::layer::store::BlobSource<'i>,
+}
+
+impl std::fmt::Debug for UnpackImage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnpackImage").field("layers", &self.layers).finish_non_exhaustive()
+    }
+}
+
+/// Makes the bundle `bundle`, which must not exist or be empty.
+///
+/// `options.form` is always flat. The result is durable unless `options` say otherwise; after an
+/// error nothing is left of it.
+///
+/// # Errors
+/// [`UnpackError`].
+pub fn unpack_bundle(
+    image: &UnpackImage<'_>,
+    bundle: &Path,
+    options: &UnpackOptions,
+    bundle_options: &BundleOptions,
+    cancel: &Cancel,
+) -> Result<(), UnpackError> {
+    let config: ImageConfiguration =
+        serde_json::from_slice(image.config).map_err(|source| UnpackError::Config { source })?;
+    let was_there = bundle.exists();
+    fs::create_dir_all(bundle).map_err(io_error("create", bundle))?;
+    let mut content = fs::read_dir(bundle).map_err(io_error("read", bundle))?;
+    if content.next().is_some() {
+        return Err(UnpackError::Exists { path: bundle.to_owned() });
+    }
+    let made = fill(image, &config, bundle, options, bundle_options, cancel);
+    if made.is_err() {
+        // The error that counts is the first one.
+        let _ = fs::remove_dir_all(bundle);
+        if was_there {
+            let _ = fs::create_dir(bundle);
+        }
+    }
+    made
+}
+
+fn fill(
+    image: &UnpackImage<'_>,
+    config: &ImageConfiguration,
+    bundle: &Path,
+    options: &UnpackOptions,
+    bundle_options: &BundleOptions,
+    cancel: &Cancel,
+) -> Result<(), UnpackError> {
+    let path = bundle.join("rootfs");
+    fs::create_dir(&path).map_err(io_error("create", &path))?;
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+        .map_err(io_error("chmod", &path))?;
+    let rootfs = File::open(&path).map_err(io_error("open", &path))?;
+    let durability = match options.durability {
+        Durability::NoSync => Durability::NoSync,
+        Durability::Durable | Durability::CallerSyncs => Durability::CallerSyncs,
+    };
+    let unpacker =
+        Unpacker::new(UnpackOptions { form: LayerForm::Flat, durability, ..options.clone() });
+    for layer in image.layers {
+        let failed = |source| UnpackError::Layer { diff_id: layer.diff_id.to_string(), source };
+        let source = (image.blobs)(&layer.descriptor)
+            .map_err(|source| failed(LayerError::Source { source }))?;
+        let descriptor =
+            LayerDescriptor { diff_id: Some(layer.diff_id.clone()), ..layer.descriptor.clone() };
+        unpacker.unpack(source, &descriptor, rootfs.as_fd(), cancel).map_err(failed)?;
+    }
+    let spec = bundles::runtime_spec(config, rootfs.as_fd(), bundle_options)
+        .map_err(|source| UnpackError::Bundle { source })?;
+    let config = bundle.join("config.json");
+    fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
+    write_manifest(bundle, &rootfs)?;
+    if options.durability == Durability::Durable {
+        rustix::fs::syncfs(&rootfs).map_err(|e| io_error("sync", bundle)(e.into()))?;
+    }
+    Ok(())
+}
+
+/// Writes what changed in the bundle's root file system since it was unpacked as an uncompressed
+/// layer; the same changes give the same bytes when `options` limit the times.
+///
+/// # Errors
+/// [`UnpackError`].
+pub fn repack_bundle<W: Write>(
+    bundle: &Path,
+    output: W,
+    options: DiffOptions,
+) -> Result<(W, DiffSummary), UnpackError> {
+    let path = bundle.join(MANIFEST);
+    let file = File::open(&path).map_err(io_error("open", &path))?;
+    let mut text = String::new();
+    file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text).map_err(io_error("read", &path))?;
+    let base = Manifest::parse(&text).ok_or(UnpackError::Manifest { path })?;
+    let path = bundle.join("rootfs");
+    let rootfs = File::open(&path).map_err(io_error("open", &path))?;
+    diff_flat(rootfs.as_fd(), &base, output, options)
+        .map_err(io_error("read the changes of", &path))
+}
+
+/// Takes the bundle's root file system as it is now for the base of the next `repack`.
+///
+/// # Errors
+/// [`UnpackError::Io`].
+pub fn refresh_bundle(bundle: &Path) -> Result<(), UnpackError> {
+    let path = bundle.join("rootfs");
+    let rootfs = File::open(&path).map_err(io_error("open", &path))?;
+    write_manifest(bundle, &rootfs)
+}
+
+fn write_manifest(bundle: &Path, rootfs: &File) -> Result<(), UnpackError> {
+    let path = bundle.join("rootfs");
+    let manifest = Manifest::of(rootfs.as_fd()).map_err(io_error("read", &path))?;
+    let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
+    fs::write(&new, manifest.to_text()).map_err(io_error("write", &new))?;
+    fs::rename(&new, &path).map_err(io_error("rename", &new))
+}
+
+fn io_error<'a>(
+    action: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> UnpackError + use<'a> {
+    move |source| UnpackError::Io { action, path: path.to_owned(), source }
+}
