@@ -6,6 +6,7 @@
     reason = "tests fail by panicking and say why they skip"
 )]
 
+mod bundle;
 mod chains;
 mod pipeline;
 mod race;
