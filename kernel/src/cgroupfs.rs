@@ -94,7 +94,7 @@ pub fn exists(dir: BorrowedFd<'_>, name: &str) -> Result<bool> {
 /// Writes `value` to the control file `name` of `dir` in one `write(2)`.
 ///
 /// A control file takes a value whole or refuses it; a short write is reported as `EIO`.
-pub fn write_file(dir: BorrowedFd<'_>, name: &str, value: &[u8]) -> Result<()> {
+pub fn write_file<P: rustix::path::Arg>(dir: BorrowedFd<'_>, name: P, value: &[u8]) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = rustix::fs::openat(dir, name, flags, Mode::empty())?;
     write_once(file.as_fd(), value)

@@ -154,12 +154,23 @@ impl Dir {
         }
     }
 
+    /// Writes one file of a directory that may not be open, and need not be for that.
+    pub(super) fn write_by_path(&self, file: &str, value: &str) -> kernel::Result<()> {
+        match self.fd.get() {
+            Some(fd) => cgroupfs::write_file(fd.as_fd(), file, value.as_bytes()),
+            None => {
+                let path = self.place.dir().join(file);
+                cgroupfs::write_file(cgroupfs::CWD, path, value.as_bytes())
+            }
+        }
+    }
+
     /// Moves a process here; `EINVAL` says that it is still being made.
     fn attach(&self, pid: HostPid) -> Result<(), CgroupError> {
         let value = pid.0.to_string();
         let mut tries = 0;
         loop {
-            match cgroupfs::write_file(self.fd()?, "cgroup.procs", value.as_bytes()) {
+            match self.write_by_path("cgroup.procs", &value) {
                 Ok(()) => return Ok(()),
                 Err(Errno::INVAL) if tries < ATTACH_TRIES => {
                     tries += 1;

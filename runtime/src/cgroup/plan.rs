@@ -57,6 +57,8 @@ pub struct CgroupPlan {
     pub places: Vec<Place>,
     /// Controllers to enable for the unified directory where they are not yet.
     pub controllers: Vec<Controller>,
+    /// Controllers that the unified hierarchy has; later updates may need them.
+    pub available: Vec<String>,
     /// Before the first process can join.
     pub prepare: Vec<Step>,
     /// Limits, in the order of their writing.
@@ -209,16 +211,21 @@ impl CgroupPlan {
         let homes = Homes { places: &places, available };
         let resources = unit.as_ref().map_or(request.resources, |unit| &unit.resources);
         let limits = limits::plan_limits(resources, request.extensions, &homes)?;
-        let controllers = available.iter().map(|name| Controller {
-            name: name.clone(),
-            required: limits.required.contains(&name.as_str()),
-        });
+        // On version 2 every one, for their statistics; beside version 1 only what a limit needs.
+        let controllers = available
+            .iter()
+            .map(|name| Controller {
+                name: name.clone(),
+                required: limits.required.contains(&name.as_str()),
+            })
+            .filter(|controller| controller.required || kind == LayoutKind::V2);
         let rules = device_rules(request);
         let devices = plan_devices(&rules, &places, kind)?;
         Ok(CgroupPlan {
             driver: request.driver,
             kind,
             controllers: controllers.collect(),
+            available: available.to_vec(),
             prepare: limits.prepare,
             limits: limits.steps,
             devices_optional: request.rootless || devices::deny_nothing(&rules),

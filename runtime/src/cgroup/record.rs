@@ -88,7 +88,7 @@ impl CgroupRecord {
             driver: plan.driver,
             layout: plan.kind,
             places: plan.places.clone(),
-            controllers: plan.controllers.iter().map(|c| c.name.clone()).collect(),
+            controllers: plan.available.clone(),
             unit: plan.unit.as_ref().map(|unit| unit.name.to_string()),
             user: plan.unit.as_ref().is_some_and(|unit| unit.user),
             user_bus: plan.unit.as_ref().and_then(|unit| unit.user_bus.clone()),

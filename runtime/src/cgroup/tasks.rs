@@ -121,7 +121,10 @@ impl Cgroup {
         if self.dirs.is_empty() {
             return Ok(Killed::NoCgroup);
         }
-        let by_file = self.unified().map(|dir| dir.write("cgroup.kill", "1"));
+        let by_file = self.unified().map(|dir| {
+            let killed = dir.write_by_path("cgroup.kill", "1");
+            killed.map_err(|errno| dir.write_error("cgroup.kill", "1", errno))
+        });
         match by_file {
             // On a hybrid host a process may have left the unified cgroup; look below too.
             Some(Ok(())) if self.legacy("devices").is_none() => return Ok(Killed::All),
@@ -246,7 +249,7 @@ impl Dir {
             Hierarchy::Unified => ("cgroup.freeze", "0"),
             Hierarchy::Legacy(_) => ("freezer.state", "THAWED"),
         };
-        self.write(file, value)
+        self.write_by_path(file, value).map_err(|errno| self.write_error(file, value, errno))
     }
 
     fn freeze_v2(&self) -> Result<(), CgroupError> {

@@ -16,6 +16,8 @@ use super::wire::{FIXED_HEADER_BYTES, Message, MessageKind, WireError};
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest line of the authentication.
 const MAX_LINE_BYTES: usize = 4096;
+/// How much is read at once.
+const READ_BYTES: usize = 4096;
 /// Signals kept for a later waiter; older ones are dropped.
 const MAX_KEPT_SIGNALS: usize = 256;
 
@@ -68,6 +70,8 @@ pub enum Peer {
 pub struct Bus {
     stream: UnixStream,
     serial: u32,
+    /// Read and not yet consumed.
+    inbox: Vec<u8>,
     signals: VecDeque<Message>,
 }
 
@@ -84,9 +88,9 @@ impl Bus {
         // are, and the empty identity leaves it to say so.
         for identity in [Some(uid), None] {
             let stream = UnixStream::connect_addr(&socket).map_err(connect)?;
-            stream.set_read_timeout(Some(CALL_TIMEOUT)).map_err(connect)?;
             stream.set_write_timeout(Some(CALL_TIMEOUT)).map_err(connect)?;
-            let mut bus = Bus { stream, serial: 0, signals: VecDeque::new() };
+            let (inbox, signals) = (Vec::new(), VecDeque::new());
+            let mut bus = Bus { stream, serial: 0, inbox, signals };
             match bus.authenticate(identity) {
                 Err(BusError::Rejected { .. }) if identity.is_some() => {}
                 Err(error) => return Err(error),
@@ -116,9 +120,10 @@ impl Bus {
             None => "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n".to_owned(),
         };
         self.send(hello.as_bytes())?;
-        let mut line = self.read_line()?;
+        let end = Instant::now() + CALL_TIMEOUT;
+        let mut line = self.read_line(end)?;
         if identity.is_none() && line == "DATA" {
-            line = self.read_line()?;
+            line = self.read_line(end)?;
         }
         if line.starts_with("OK") { Ok(()) } else { Err(BusError::Rejected { line }) }
     }
@@ -127,18 +132,19 @@ impl Bus {
         self.stream.write_all(bytes).map_err(|source| BusError::Broken { source })
     }
 
-    /// A byte at a time: what follows the last line belongs to the first message.
-    fn read_line(&mut self) -> Result<String, BusError> {
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            let mut byte = [0];
-            self.stream.read_exact(&mut byte).map_err(|source| BusError::Broken { source })?;
-            line.push(byte[0]);
-            if line.len() > MAX_LINE_BYTES {
-                break;
+    /// What follows the last line stays for the first message.
+    fn read_line(&mut self, end: Instant) -> Result<String, BusError> {
+        loop {
+            if let Some(at) = self.inbox.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.inbox.drain(..=at).collect();
+                return Ok(String::from_utf8_lossy(&line).trim_end().to_owned());
             }
+            if self.inbox.len() > MAX_LINE_BYTES {
+                let line = String::from_utf8_lossy(&self.inbox[..20]).into_owned();
+                return Err(BusError::Rejected { line });
+            }
+            self.read_more(end)?;
         }
-        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
     /// Makes a call and waits for its answer.
@@ -199,31 +205,40 @@ impl Bus {
     }
 
     fn receive(&mut self, end: Instant) -> Result<Message, BusError> {
-        let mut bytes = vec![0; FIXED_HEADER_BYTES];
-        self.fill(&mut bytes, end)?;
-        let length = Message::length(&bytes)?;
-        bytes.resize(length.max(FIXED_HEADER_BYTES), 0);
-        self.fill(&mut bytes[FIXED_HEADER_BYTES..], end)?;
+        self.fill(FIXED_HEADER_BYTES, end)?;
+        let length = Message::length(&self.inbox[..FIXED_HEADER_BYTES])?;
+        self.fill(length, end)?;
+        let bytes: Vec<u8> = self.inbox.drain(..length).collect();
         Ok(Message::decode(&bytes)?)
     }
 
-    fn fill(&mut self, mut bytes: &mut [u8], end: Instant) -> Result<(), BusError> {
-        while !bytes.is_empty() {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(BusError::TimedOut(CALL_TIMEOUT));
-            }
-            let broken = |source| BusError::Broken { source };
-            self.stream.set_read_timeout(Some(left)).map_err(broken)?;
-            match self.stream.read(bytes) {
-                Ok(0) => return Err(broken(io::ErrorKind::UnexpectedEof.into())),
-                Ok(read) => bytes = &mut bytes[read..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(source) => return Err(broken(source)),
-            }
+    /// Reads until there are `count` bytes.
+    fn fill(&mut self, count: usize, end: Instant) -> Result<(), BusError> {
+        while self.inbox.len() < count {
+            self.read_more(end)?;
         }
         Ok(())
+    }
+
+    fn read_more(&mut self, end: Instant) -> Result<(), BusError> {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(BusError::TimedOut(CALL_TIMEOUT));
+        }
+        let broken = |source| BusError::Broken { source };
+        self.stream.set_read_timeout(Some(left)).map_err(broken)?;
+        let mut chunk = [0; READ_BYTES];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(broken(io::ErrorKind::UnexpectedEof.into())),
+            Ok(read) => {
+                self.inbox.extend(&chunk[..read]);
+                Ok(())
+            }
+            // The time is looked at again by the next call.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(source) => Err(broken(source)),
+        }
     }
 }
 
