@@ -7,6 +7,7 @@
 //!   init                  "<pid> <start time>\n": written once, after clone3
 //!   start.sock            the init process waits here; there until the container is started
 //!   seccomp.bpf           the compiled filter, for exec
+//!   notify/notify.sock    what the program reports on, where the caller has a $NOTIFY_SOCKET
 //! ```
 //! Nothing is ever rewritten, but the record's limits by `update`, with a rename: the status
 //! follows from which files are there and from whether the process of that pid and start time
@@ -34,6 +35,8 @@ const CONFIG: &str = "config.json";
 const INIT: &str = "init";
 const START_SOCKET: &str = "start.sock";
 const FILTER: &str = "seccomp.bpf";
+const NOTIFY_DIR: &str = "notify";
+const NOTIFY_SOCKET: &str = "notify/notify.sock";
 
 /// `state.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,6 +176,13 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// The directory and the socket in it that container `id` reports on, on the host.
+#[must_use]
+pub fn notify_paths(root: &Path, id: &ContainerId) -> (PathBuf, PathBuf) {
+    let dir = root.join(id.as_str());
+    (dir.join(NOTIFY_DIR), dir.join(NOTIFY_SOCKET))
 }
 
 /// A container's directory.
@@ -382,6 +392,15 @@ impl StateDir {
             .map_err(|e| self.write_error(START_SOCKET, e.into()))
     }
 
+    /// Makes the directory that the container sees as `/run/notify`.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn make_notify_dir(&self) -> Result<(), StateError> {
+        file::mkdir(self.dir.as_fd(), NOTIFY_DIR, 0o755)
+            .map_err(|e| self.write_error(NOTIFY_DIR, e.into()))
+    }
+
     /// Connects to the waiting init process.
     ///
     /// # Errors
@@ -414,9 +433,10 @@ impl StateDir {
     pub fn remove(&self) -> Result<(), StateError> {
         let failed =
             |errno: Errno| StateError::Remove { id: self.id.clone(), source: errno.into() };
-        for name in [START_SOCKET, INIT, FILTER, CONFIG, RECORD] {
+        for name in [NOTIFY_SOCKET, START_SOCKET, INIT, FILTER, CONFIG, RECORD] {
             gone(file::unlink(self.dir.as_fd(), name)).map_err(failed)?;
         }
+        gone(file::rmdir(self.dir.as_fd(), NOTIFY_DIR)).map_err(failed)?;
         match gone(file::rmdir(self.root.as_fd(), self.id.as_str())) {
             Err(Errno::NOTEMPTY) => {
                 // A temporary file of a command that was killed.

@@ -7,12 +7,15 @@ use std::path::Path;
 use super::log::Log;
 use super::output::spec::Privilege;
 use super::output::{self, StateReport};
-use super::supervise::{SuperviseError, exec_process, run_container};
-use super::{Request, UserNames};
+use super::supervise::{SuperviseError, exec_process, run_container, start_container};
+use super::{Environment, Request, UserNames};
 use crate::cgroup::{Cgroup, CgroupError};
+use crate::journal::Level;
 use crate::lifecycle::{self, ConsoleEnd, Context, EventsError, LifecycleError};
 use crate::plan::StartMode;
-use crate::request::{EventsRequest, ListRequest, OutputFormat, PsRequest, Settings, SpecRequest};
+use crate::request::{
+    BundleRequest, EventsRequest, ListRequest, OutputFormat, PsRequest, Settings, SpecRequest,
+};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -50,9 +53,14 @@ pub(super) enum CommandError {
 }
 
 /// Does what `request` asks for.
-pub(super) fn dispatch(settings: &Settings, request: Request, log: &Log) -> Outcome {
+pub(super) fn dispatch(
+    settings: &Settings,
+    request: Request,
+    log: &Log,
+    environment: &Environment,
+) -> Outcome {
     let is_exec = matches!(request, Request::Exec(_));
-    match perform(Context { settings, journal: log }, request) {
+    match perform(Context { settings, journal: log }, request, environment) {
         Ok(code) => Outcome::Exit(code),
         Err(error) => Outcome::Failed {
             error: Box::new(error),
@@ -63,14 +71,18 @@ pub(super) fn dispatch(settings: &Settings, request: Request, log: &Log) -> Outc
 }
 
 /// The exit code.
-fn perform(context: Context<'_>, request: Request) -> Result<u8, CommandError> {
+fn perform(
+    context: Context<'_>,
+    request: Request,
+    environment: &Environment,
+) -> Result<u8, CommandError> {
     match request {
         Request::Run(request) => return Ok(run_container(context, &request)?),
         Request::Exec(request) => return Ok(exec_process(context, &request)?),
         Request::Create(request) => {
             lifecycle::launch(context, &request, StartMode::Later, ConsoleEnd::Socket)?;
         }
-        Request::Start(id) => lifecycle::start(context, &id)?,
+        Request::Start(id) => start_container(context, &id, environment.notify_socket.as_deref())?,
         Request::Kill(request) => lifecycle::kill(context, &request)?,
         Request::Delete(request) => {
             lifecycle::delete(context, &request)?;
@@ -84,9 +96,9 @@ fn perform(context: Context<'_>, request: Request) -> Result<u8, CommandError> {
         Request::Events(request) => events(context, &request)?,
         Request::Features => print(&output::features::Features::probe().to_json())?,
         Request::Spec(request) => write_spec(&request)?,
-        Request::Check(_) | Request::Checkpoint(_) | Request::Plan(_) | Request::Restore(_) => {
-            return Err(CommandError::NotBuilt);
-        }
+        Request::Plan(request) => print(&lifecycle::explain(context, &request)?.to_string())?,
+        Request::Check(request) => return check(context, &request),
+        Request::Checkpoint(_) | Request::Restore(_) => return Err(CommandError::NotBuilt),
     }
     Ok(0)
 }
@@ -121,6 +133,18 @@ fn events(context: Context<'_>, request: &EventsRequest) -> Result<(), CommandEr
         EventsError::Lifecycle(error) => error.into(),
         EventsError::Told(error) => error,
     })
+}
+
+/// A line a finding; 1 if creation would fail.
+fn check(context: Context<'_>, request: &BundleRequest) -> Result<u8, CommandError> {
+    let findings = lifecycle::check(context, request);
+    let lines = findings.iter().map(|finding| format!("{}: {}\n", finding.level, finding.text));
+    print(&lines.collect::<String>())?;
+    if findings.iter().any(|finding| finding.level == Level::Error) {
+        return Ok(1);
+    }
+    print("nothing stands in the way\n")?;
+    Ok(0)
 }
 
 fn write_spec(request: &SpecRequest) -> Result<(), output::spec::WriteSpecError> {

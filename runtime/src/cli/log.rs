@@ -3,7 +3,7 @@
 //! The lines are those of runc's logger, for its callers read them: containerd takes the last
 //! `"level":"error"` line of the log file, podman looks for known words in it. So a log line
 //! holds the whole chain of an error, joined by `: `. Standard error gets the same chain a cause
-//! a line, except where it is the log and JSON was asked for.
+//! a line (and `warning:` lines), except where it is the log and JSON was asked for.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -107,8 +107,12 @@ impl Log {
 
 impl Journal for Log {
     fn record(&self, level: Level, message: fmt::Arguments<'_>) {
-        if level != Level::Debug || self.debug {
-            self.write_line(level, &message.to_string());
+        match (level, &self.file, self.format) {
+            (Level::Debug, ..) if !self.debug => {}
+            (Level::Warning, None, LogFormat::Text) => {
+                write_stderr(format!("warning: {message}\n").as_bytes());
+            }
+            _ => self.write_line(level, &message.to_string()),
         }
     }
 }

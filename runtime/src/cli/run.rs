@@ -41,7 +41,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
     let command = parser.command().map(OsStr::to_owned);
     match parser.invocation(&environment) {
         Ok(Invocation::Command { settings, request }) => {
-            let outcome = dispatch(&settings, *request, &log);
+            let outcome = dispatch(&settings, *request, &log, &environment);
             report(outcome, &log)
         }
         Ok(Invocation::Text(text)) => match io::stdout().write_all(text.as_bytes()) {

@@ -1,14 +1,17 @@
 //! `run` and `exec` in the foreground: a command that lives as long as what it started.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use kernel::Errno;
 use kernel::process::Exit;
 
-use crate::foreground::{Foreground, ForegroundError};
+use crate::container_id::ContainerId;
+use crate::foreground::{Foreground, ForegroundError, NotifyError, NotifyProxy};
 use crate::lifecycle::{self, ConsoleEnd, Context, Launched, LifecycleError};
 use crate::plan::StartMode;
 use crate::request::{CreateRequest, DeleteRequest, ExecRequest, RunRequest};
+use crate::state::notify_paths;
 
 /// Why a container in the foreground was lost.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,8 @@ pub(super) enum SuperviseError {
     Lifecycle(#[from] LifecycleError),
     #[error(transparent)]
     Foreground(#[from] ForegroundError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     #[error("cannot block signals")]
     Signals(#[source] Errno),
     #[error("cannot become a subreaper")]
@@ -29,7 +34,11 @@ pub(super) fn run_container(
     request: &RunRequest,
 ) -> Result<u8, SuperviseError> {
     if request.detach {
-        lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Socket)?;
+        let launched =
+            lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Socket)?;
+        if let Some(notify) = launched.notify {
+            wait_until_ready(context, notify, launched.init.pid, launched.pidfd.as_fd());
+        }
         return Ok(0);
     }
     // Before there is a process whose end could be missed.
@@ -44,6 +53,32 @@ pub(super) fn run_container(
         delete(context, &request.create);
     }
     Ok(exit_code(exit?))
+}
+
+/// Starts a created container, and waits until it reports that it is ready where the caller
+/// wants to hear of it (`notify_socket`) and wanted so at create.
+pub(super) fn start_container(
+    context: Context<'_>,
+    id: &ContainerId,
+    notify_socket: Option<&Path>,
+) -> Result<(), SuperviseError> {
+    let (dir, socket) = notify_paths(&context.settings.root, id);
+    let manager = notify_socket.filter(|_| dir.is_dir());
+    let notify = manager.map(|manager| NotifyProxy::bind(&socket, manager)).transpose()?;
+    lifecycle::start(context, id)?;
+    let Some(notify) = notify else { return Ok(()) };
+    let pid = lifecycle::state(context, id)?.pid;
+    if let Ok(pidfd) = kernel::process::pidfd_open(pid) {
+        wait_until_ready(context, notify, pid, pidfd.as_fd());
+    }
+    Ok(())
+}
+
+/// The container runs: that nobody heard of it is only a warning.
+fn wait_until_ready(context: Context<'_>, notify: NotifyProxy, pid: i32, pidfd: BorrowedFd<'_>) {
+    if let Err(error) = notify.wait_until_ready(pid.cast_unsigned(), pidfd) {
+        context.journal.warn(format_args!("readiness was not reported: {error}"));
+    }
 }
 
 /// Runs the process of `request` and returns its exit code; 0 once a detached one runs.
@@ -61,9 +96,8 @@ pub(super) fn exec_process(
 }
 
 fn stay(context: Context<'_>, launched: Launched) -> Result<Exit, ForegroundError> {
-    let Launched { init, pidfd, console } = launched;
-    let foreground =
-        Foreground { pid: init.pid, pidfd: pidfd.as_fd(), terminal: console, notify: None };
+    let Launched { init, pidfd, console, notify } = launched;
+    let foreground = Foreground { pid: init.pid, pidfd: pidfd.as_fd(), terminal: console, notify };
     foreground.supervise(context.journal)
 }
 

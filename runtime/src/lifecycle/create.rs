@@ -10,6 +10,7 @@ use super::{Context, LifecycleError, entry, facts, idmap};
 use crate::cgroup::{
     Cgroup, CgroupLayout, CgroupPlan, CgroupRecord, CgroupRequest, ClonedInto, Driver,
 };
+use crate::foreground::NotifyProxy;
 use crate::hooks::{self, StateDocument};
 use crate::init::ChildInput;
 use crate::init::report::Report;
@@ -17,7 +18,7 @@ use crate::plan::{Plan, PlanOptions, RuntimePart, StartMode, plan_container};
 use crate::request::{CgroupDriver, CreateRequest, InheritedFds, Rootless, Settings};
 use crate::seccomp::{self, Program as Filter};
 use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
-use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir};
+use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
 use kernel::process::CloneFlags;
 use kernel::{Errno, file, namespace, process, unix_socket};
 use std::os::fd::{AsFd, OwnedFd};
@@ -42,6 +43,8 @@ pub struct Launched {
     pub pidfd: OwnedFd,
     /// The terminal's master end, with [`ConsoleEnd::Caller`].
     pub console: Option<OwnedFd>,
+    /// What the program reports on, where it runs and the caller wants to hear of it.
+    pub notify: Option<NotifyProxy>,
 }
 
 /// Creates the container of `request`; with [`StartMode::AtOnce`] its program runs on return.
@@ -63,7 +66,7 @@ pub fn launch(
     let cgroups =
         facts::Cgroups { places: &cgroup_plan.places, by_unit: cgroup_plan.unit.is_some() };
     let host = facts::probe(&bundle.spec, bundle.spec.process.as_ref(), &cgroups)?;
-    let options = plan_options(request, start);
+    let options = plan_options(context.settings, request, start);
     let plan = plan_container(&bundle.spec, &host, &options)?;
     for warning in &plan.warnings {
         context.journal.warn(format_args!("{warning}"));
@@ -86,12 +89,33 @@ pub fn launch(
     let launched = state
         .write(&record, &bundle.config)
         .map_err(LifecycleError::from)
-        .and_then(|()| attempt.with_cgroup(&cgroup_plan));
+        .and_then(|()| bind_notify(context.settings, request, &state, start))
+        .and_then(|notify| {
+            let launched = attempt.with_cgroup(&cgroup_plan)?;
+            Ok(Launched { notify, ..launched })
+        });
     state.unlock();
     launched.inspect_err(|_| {
         // The error that led here is the one to report.
         let _ = state.remove();
     })
+}
+
+/// The place where the program reports that it is ready; with [`StartMode::Later`], `start` makes
+/// the socket in it.
+fn bind_notify(
+    settings: &Settings,
+    request: &CreateRequest,
+    state: &StateDir,
+    start: StartMode,
+) -> Result<Option<NotifyProxy>, LifecycleError> {
+    let Some(manager) = &request.notify_socket else { return Ok(None) };
+    state.make_notify_dir()?;
+    if start == StartMode::Later {
+        return Ok(None);
+    }
+    let (_, socket) = notify_paths(&settings.root, &request.id);
+    Ok(Some(NotifyProxy::bind(&socket, manager)?))
 }
 
 pub(super) fn check_console(
@@ -118,7 +142,7 @@ pub(super) fn check_inherited(inherited: InheritedFds) -> Result<(), LifecycleEr
     Ok(())
 }
 
-fn compile_filter(
+pub(super) fn compile_filter(
     spec: &ContainerSpec,
     context: Context<'_>,
 ) -> Result<Option<Filter>, LifecycleError> {
@@ -140,7 +164,7 @@ pub(super) const NATIVE: SeccompArch = SeccompArch::Aarch64;
 #[cfg(target_arch = "riscv64")]
 pub(super) const NATIVE: SeccompArch = SeccompArch::Riscv64;
 
-fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
+pub(super) fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
     let path = &spec.root.path;
     let failed = |errno: Errno| LifecycleError::Rootfs { path: path.clone(), source: errno.into() };
     file::open_dir_place(file::CWD, path.as_path()).map_err(failed).map(drop)
@@ -198,12 +222,20 @@ fn cgroup_owner(spec: &ContainerSpec) -> Option<HostUid> {
     host.map(HostUid)
 }
 
-pub(super) fn plan_options(request: &CreateRequest, start: StartMode) -> PlanOptions {
+pub(super) fn plan_options(
+    settings: &Settings,
+    request: &CreateRequest,
+    start: StartMode,
+) -> PlanOptions {
     let mut extra_env = Vec::new();
     if request.inherited.listen > 0 {
         extra_env.push(format!("LISTEN_FDS={}", request.inherited.listen));
         extra_env.push("LISTEN_PID=1".to_owned());
     }
+    let notify_dir = request.notify_socket.is_some().then(|| {
+        extra_env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
+        notify_paths(&settings.root, &request.id).0
+    });
     PlanOptions {
         id: request.id.to_string(),
         start,
@@ -211,7 +243,7 @@ pub(super) fn plan_options(request: &CreateRequest, start: StartMode) -> PlanOpt
         no_new_keyring: request.no_new_keyring,
         first_closed: request.inherited.end(),
         extra_env,
-        notify_dir: None,
+        notify_dir,
     }
 }
 
@@ -291,7 +323,7 @@ impl Attempt<'_> {
         }
         let console = console.map(|socket| receive_console(&socket)).transpose()?;
         let init = ready?;
-        Ok(Launched { init, pidfd: child.pidfd, console })
+        Ok(Launched { init, pidfd: child.pidfd, console, notify: None })
     }
 
     fn open_namespaces(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {

@@ -1,6 +1,7 @@
 //! Why a command failed.
 
 use crate::cgroup::CgroupError;
+use crate::foreground::NotifyError;
 use crate::hooks::HookError;
 use crate::plan::PlanError;
 use crate::seccomp::SeccompError;
@@ -27,6 +28,8 @@ pub enum LifecycleError {
     Cgroup(#[from] CgroupError),
     #[error(transparent)]
     Hook(#[from] HookError),
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     #[error("cannot compile `linux.seccomp`")]
     Seccomp(#[from] SeccompError),
     #[error("rootfs `{}` cannot be used", path.display())]

@@ -202,7 +202,7 @@ impl Attempt<'_> {
         });
         let init = accompanied?;
         let console = console.map(|socket| receive_console(&socket)).transpose()?;
-        Ok(Launched { init, pidfd: child.pidfd, console })
+        Ok(Launched { init, pidfd: child.pidfd, console, notify: None })
     }
 
     fn clone_child(

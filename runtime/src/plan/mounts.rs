@@ -58,6 +58,9 @@ const DEFAULT_LINKS: [(&str, &str); 4] = [
 
 /// `MOUNT_ATTR_RDONLY`.
 const MOUNT_ATTR_RDONLY: u64 = 1;
+const MOUNT_ATTR_NOSUID: u64 = 2;
+const MOUNT_ATTR_NODEV: u64 = 4;
+const MOUNT_ATTR_NOEXEC: u64 = 8;
 /// `MS_RDONLY`.
 const MS_RDONLY: u64 = 1;
 
@@ -341,7 +344,10 @@ impl<'a> Planner<'a> {
             target,
             target_rule: TargetRule::Follow,
             source: MountSource::Bind { source: dir.into(), recursive: false, nofollow: false },
-            attributes: MountAttributes::default(),
+            attributes: MountAttributes {
+                set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
+                clear: 0,
+            },
             recursive_attributes: MountAttributes::default(),
             propagation: Vec::new(),
             keep: None,
