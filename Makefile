@@ -26,7 +26,7 @@ test: ## All that CI runs: checks, kernel, conformance, clients, VM, fuzz smoke,
 	conformance/all
 
 conformance: build ## Run the suite on $(PEERS) and runt, and print a table
-	cargo run -p conformance --bin conformance -- run $(PEERS:%=--runtime %) --runtime $(RUNT)
+	cargo run -q -p conformance -- table $(foreach peer,$(PEERS),--runtime $(peer)=$(peer)) --runtime runt=$(RUNT)
 
 clients: build ## Run podman, containerd and dockerd with runt as their runtime
 	cargo run -p conformance-clients -- --runtime $(RUNT)
@@ -35,7 +35,7 @@ vm: build ## Run the suite on cgroup v2 and systemd, in a virtual machine
 	conformance/vm/suite $(RUNT)
 
 bench: build ## Measure runt beside its peers; a markdown table on standard output
-	cargo run --release -p conformance-bench -- --runtime $(RUNT)
+	cargo run -p conformance-bench -- --runtime $(RUNT)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 20)
 	conformance/fuzz-smoke $(FUZZ_SECONDS)
