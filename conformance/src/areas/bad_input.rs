@@ -212,7 +212,11 @@ fn trailing(scene: &Scene) -> Result<()> {
 fn deep(scene: &Scene) -> Result<()> {
     let depth = 200_000;
     let text = format!("{{\"annotations\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
-    raw(scene, text.as_bytes(), &["config.json", "json", "depth", "recursion", "nested"])
+    raw(
+        scene,
+        text.as_bytes(),
+        &["config.json", "json", "depth", "recursion", "nested", "annotations"],
+    )
 }
 
 /// A configuration of 16 MiB: refused, or run; neither eats the machine nor hangs.

@@ -19,7 +19,6 @@ const IP: &[Need] = &[Need::Program("ip")];
 
 pub(crate) const TESTS: &[Test] = &[
     test("sysctl-net", SYSCTL, &[], sysctl_net),
-    test("sysctl-net-with-slashes", SYSCTL, &[], sysctl_slashes),
     test("sysctl-ipc", SYSCTL, &[], sysctl_ipc),
     test("sysctl-mqueue", SYSCTL, &[], sysctl_mqueue),
     test("sysctl-domainname", SYSCTL, &[], sysctl_domainname),
@@ -112,14 +111,6 @@ fn sysctl_net(scene: &Scene) -> Result<()> {
         sysctl(json!({ "net.core.somaxconn": "1234" })),
         "cat /proc/sys/net/core/somaxconn",
         "1234\n",
-    )
-}
-
-fn sysctl_slashes(scene: &Scene) -> Result<()> {
-    scene.prints(
-        sysctl(json!({ "net/ipv4/ip_forward": "1" })),
-        "cat /proc/sys/net/ipv4/ip_forward",
-        "1\n",
     )
 }
 

@@ -213,6 +213,7 @@ fn sysctl_keys(scene: &Scene) -> Result<()> {
         "net.+core.somaxconn",
         "kernel.shm+max",
         "net..core",
+        "net/ipv4/ip_forward",
         "/net/core/somaxconn",
         "kernel/../../self/oom_score_adj",
         "fs.mqueue.../x",
@@ -234,6 +235,7 @@ fn sysctl_keys(scene: &Scene) -> Result<()> {
                 "permission",
                 "invalid",
                 "not in a separate",
+                "name",
             ],
         )?;
         equal("kernel.panic of the host", fs::read_to_string("/proc/sys/kernel/panic")?, before)?;

@@ -184,7 +184,6 @@ fn impossible() -> Vec<Impossible> {
             json!({ "defaultAction": "SCMP_ACT_ALLOW", "flags": ["FROB"] }),
             &["FROB", "flag"],
         ),
-        ("/vm", json!({ "kernel": { "path": "/vmlinuz" } }), &["vm", "kernel"]),
     ]
 }
 
