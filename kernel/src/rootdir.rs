@@ -67,6 +67,15 @@ impl<F: AsFd> RootDir<F> {
         self.open_with(path, OFlags::PATH, resolve)
     }
 
+    /// Opens the directory `path` as a mere place.
+    ///
+    /// # Errors
+    /// `ENOTDIR` if it is none, else what openat2(2) says.
+    pub fn open_dir(&self, path: &str) -> Result<OwnedFd> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        self.open_with(path, OFlags::PATH | OFlags::DIRECTORY, resolve)
+    }
+
     /// Opens the file `path` for reading.
     ///
     /// # Errors

@@ -68,6 +68,9 @@ pub struct Record {
     /// Whether it stays in its maker's session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// Whether its mounts are in its maker's mount namespace, to be taken away with it.
+    #[serde(default)]
+    pub shares_mounts: bool,
     /// Whether the config has poststart or poststop hooks.
     #[serde(default)]
     pub late_hooks: bool,

@@ -29,6 +29,12 @@ impl Child<'_> {
             }
             MountSource::Prepared { tree, .. } => self.slots[tree.0].take().ok_or(Errno::BADF)?,
         };
+        if step.target_rule == TargetRule::ProcOnly
+            && mount::filesystem_info(&tree)?.magic != mount::PROC_MAGIC
+        {
+            let why = "it cannot be mounted because it is not of type proc";
+            return Err(StepError::new(Errno::INVAL, why));
+        }
         let missing = || match file::kind(&tree) {
             Ok(kind) if !kind.is_dir() => Missing::File,
             _ => Missing::Directory,
@@ -226,7 +232,7 @@ fn try_open(base: RootDir<BorrowedFd<'_>>, path: &str, rule: TargetRule) -> Resu
     match rule {
         TargetRule::Follow => base.open(path),
         TargetRule::NoFollow => base.open_nofollow(path),
-        TargetRule::NoSymlinks => base.open_without_symlinks(path),
+        TargetRule::NoSymlinks | TargetRule::ProcOnly => base.open_without_symlinks(path),
     }
 }
 

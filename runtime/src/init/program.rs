@@ -3,6 +3,7 @@
 use super::{Child, StepError, StepResult};
 use crate::plan::Program;
 use kernel::process::StringVector;
+use kernel::rootdir::{Missing, RootDir};
 use kernel::{Errno, file, process, signal};
 use std::ffi::CString;
 
@@ -20,27 +21,27 @@ pub(super) struct Executable {
     env: StringVector,
 }
 
-/// Enters `path` as the container's user and makes sure that it is in the container
-/// (CVE-2024-21626).
+/// Enters `path` as the container's user, through no magic link (`/proc/self/fd/7`), and makes
+/// sure that it is in the container (CVE-2024-21626).
 pub(super) fn change_dir(path: &str, create: bool) -> StepResult {
-    match file::change_dir(path) {
+    let root = RootDir::new(file::open_dir_place(file::CWD, c"/")?);
+    let relative = match path.trim_start_matches('/') {
+        "" => ".",
+        relative => relative,
+    };
+    let dir = match root.open_dir(relative) {
         Err(Errno::NOENT) if create => {
-            make_dirs(path)?;
-            file::change_dir(path)?;
+            root.make(relative, Missing::Directory)?;
+            root.open_dir(relative)
         }
-        other => other?,
-    }
+        other => other,
+    };
+    file::enter_dir(dir?)?;
     match file::working_dir_is_reachable() {
         Ok(true) => Ok(()),
         Ok(false) => Err(StepError::new(Errno::XDEV, "it lies outside the container")),
         Err(errno) => Err(errno.into()),
     }
-}
-
-fn make_dirs(path: &str) -> StepResult {
-    let root = kernel::rootdir::RootDir::new(file::open_path(file::CWD, c"/")?);
-    root.open_or_make(path.trim_start_matches('/'), kernel::rootdir::Missing::Directory)?;
-    Ok(())
 }
 
 /// Finds the program as execvp(3) would and completes its environment.

@@ -6,7 +6,7 @@
 use super::bundle::Bundle;
 use super::child::Child;
 use super::error::kernel_error;
-use super::{Context, LifecycleError, entry, facts, idmap};
+use super::{Context, LifecycleError, delete, entry, facts, idmap};
 use crate::cgroup::{
     Cgroup, CgroupLayout, CgroupPlan, CgroupRecord, CgroupRequest, ClonedInto, Driver,
 };
@@ -71,6 +71,7 @@ pub fn launch(
     for warning in &plan.warnings {
         context.journal.warn(format_args!("{warning}"));
     }
+    context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
     let record = record(&bundle, request, &cgroup_plan, host.uid != 0);
 
@@ -95,9 +96,14 @@ pub fn launch(
             Ok(Launched { notify, ..launched })
         });
     state.unlock();
-    launched.inspect_err(|_| {
+    launched.inspect_err(|error| {
+        delete::detach_shared_mounts(context, &record);
         // The error that led here is the one to report.
         let _ = state.remove();
+        if matches!(error, LifecycleError::Hook(_) | LifecycleError::StepDetail { .. }) {
+            // runtime.md#lifecycle: from step 12 on.
+            delete::poststop(context, &record, &bundle.config);
+        }
     })
 }
 
@@ -260,6 +266,7 @@ fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootles
         resctrl: None,
         rootless,
         no_new_keyring: request.no_new_keyring,
+        shares_mounts: bundle.spec.namespaces.mount.is_inherited(),
         late_hooks: !bundle.spec.hooks.poststart.is_empty()
             || !bundle.spec.hooks.poststop.is_empty(),
     }

@@ -78,6 +78,7 @@ fn take_away(
         context.journal.warn(format_args!("{error}"));
     }
     cgroup.remove()?;
+    detach_shared_mounts(context, record);
     state.remove()?;
     if let Some(config) = hooks {
         poststop(context, record, &config);
@@ -85,8 +86,24 @@ fn take_away(
     Ok(())
 }
 
+/// Takes away what a container without a mount namespace of its own has mounted: all of it hangs
+/// below the bind mount of its rootfs.
+pub(super) fn detach_shared_mounts(context: Context<'_>, record: &Record) {
+    if !record.shares_mounts {
+        return;
+    }
+    match kernel::mount::detach(record.rootfs.as_path()) {
+        // It never came so far, or somebody else has done it.
+        Ok(()) | Err(kernel::Errno::INVAL | kernel::Errno::NOENT) => {}
+        Err(errno) => {
+            let rootfs = record.rootfs.display();
+            context.journal.warn(format_args!("cannot unmount `{rootfs}`: {errno}"));
+        }
+    }
+}
+
 /// A failed poststop hook is a warning (runtime.md#lifecycle, step 13).
-fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
+pub(super) fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
     let Ok(spec) = parse(config, &record.bundle, &()) else { return };
     let mut document = document(record);
     document.status = "stopped";

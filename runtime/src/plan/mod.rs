@@ -228,6 +228,16 @@ pub enum PlanError {
          runtime without newgidmap denies setgroups(2)"
     )]
     GroupsDenied,
+    /// A mount where only a procfs may be, or within it (CVE-2019-16884).
+    #[error("`mounts[{index}]`: `{destination}` cannot be mounted because it is {why}")]
+    OverProc {
+        /// In the list of mounts.
+        index: usize,
+        /// In the container.
+        destination: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// intelRdt or another thing this build cannot do.
     #[error("`{property}` can't be honoured: {reason}")]
     Unsupported {

@@ -72,7 +72,8 @@ pub(super) fn plan_filesystem(
 ) -> Result<FilesystemPlan, PlanError> {
     let mut planner = Planner::new(spec, host, slots);
     planner.rootfs();
-    for mount in &spec.mounts {
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        check_over_proc(index, mount)?;
         planner.mount(mount)?;
     }
     if let Some(dir) = &options.notify_dir {
@@ -87,6 +88,39 @@ pub(super) fn plan_filesystem(
     let enter = enter_rootfs(spec, options);
     let Planner { steps, prepared, .. } = planner;
     Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared })
+}
+
+/// Files of procfs that lxcfs emulates and that may be mounted over.
+const MOUNTABLE_PROC_FILES: [&str; 10] = [
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+    "/proc/sys/kernel/ns_last_pid",
+    "/proc/sys/crypto/fips_enabled",
+];
+
+/// A false `/proc` would let the image say what the runtime has set: labels, limits, namespaces.
+fn check_over_proc(index: usize, mount: &Mount) -> Result<(), PlanError> {
+    let at = mount.destination.as_str();
+    let refuse =
+        |why| Err(PlanError::OverProc { index, destination: mount.destination.to_string(), why });
+    if at == "/proc" {
+        return match &mount.kind {
+            MountKind::Filesystem(fs) if fs.fstype == "proc" => Ok(()),
+            // Its source is looked at when it is mounted.
+            MountKind::Bind { .. } | MountKind::Remount { .. } => Ok(()),
+            _ => refuse("not of type proc"),
+        };
+    }
+    if at.starts_with("/proc/") && !MOUNTABLE_PROC_FILES.contains(&at) {
+        return refuse("inside /proc");
+    }
+    Ok(())
 }
 
 fn container_path(text: &str) -> ContainerPath {

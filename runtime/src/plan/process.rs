@@ -210,7 +210,7 @@ impl Confinement {
         first_closed: u32,
         listener: Option<Slot>,
     ) -> Vec<Step> {
-        let mut steps = self.user_and_program(first_closed);
+        let mut steps = self.user_and_program(first_closed, true);
         steps.push(Step::ReportReady);
         steps.push(Step::AwaitStart(start));
         if !hooks.start_container.is_empty() {
@@ -225,7 +225,7 @@ impl Confinement {
 
     /// From the change of user to the program, at once.
     pub(crate) fn user_and_run(&self, first_closed: u32) -> Vec<Step> {
-        let mut steps = self.user_and_program(first_closed);
+        let mut steps = self.user_and_program(first_closed, false);
         steps.push(Step::OutliveRuntime);
         steps.extend(self.confine_and_execute(None));
         steps
@@ -242,7 +242,7 @@ impl Confinement {
         Step::SetCapabilities { effective, permitted, inheritable, ambient }
     }
 
-    fn user_and_program(&self, first_closed: u32) -> Vec<Step> {
+    fn user_and_program(&self, first_closed: u32, make_cwd: bool) -> Vec<Step> {
         let mut steps = vec![
             Step::LimitBounding { keep: self.capabilities.bounding },
             self.user.clone(),
@@ -251,7 +251,7 @@ impl Confinement {
         if self.filter_comes_first() {
             steps.push(Step::RaisePermitted);
         }
-        steps.push(Step::ChangeDirectory { path: self.cwd.clone(), create: true });
+        steps.push(Step::ChangeDirectory { path: self.cwd.clone(), create: make_cwd });
         if !self.filter_comes_first() {
             steps.push(self.set_capabilities());
         }

@@ -320,6 +320,8 @@ pub enum TargetRule {
     NoFollow,
     /// No symlink anywhere on the way: procfs and sysfs must be where they seem to be.
     NoSymlinks,
+    /// Likewise, and what is mounted must be a procfs: a bind mount over `/proc`.
+    ProcOnly,
 }
 
 /// What a mount mounts.
