@@ -10,12 +10,12 @@ use crate::spec::{SeccompAction, SeccompArch};
 
 use super::MAX_NODES;
 use super::action;
-use super::arch::{self, Endian, Word, X32_BIT};
+use super::arch::{self, X32_BIT};
 use super::bpf::{ARCH_OFFSET, NUMBER_OFFSET};
 use super::compile::SeccompError;
 use super::conditions::Conditions;
 use super::graph::{Comparison, Graph, NodeId};
-use super::rules::{Names, Verdict, verdicts};
+use super::rules::{Alternative, Names, Verdict, verdicts};
 use super::table::NEWEST_NUMBER;
 
 /// How many single numbers are compared one after another at a leaf of the tree.
@@ -121,8 +121,18 @@ fn ranges(
         put(0, unknown);
         at = 1;
     }
+    let mut last =
+        (SeccompAction::KillThread, graph.ret(action::encode(SeccompAction::KillThread)));
     for (number, verdict) in verdicts(names, arch) {
-        let target = target(graph, &verdict, default, arch::word(arch), arch::endian(arch))?;
+        let target = match verdict {
+            // Neighbours mostly have one action.
+            Verdict::Always(action) if action == last.0 => last.1,
+            Verdict::Always(action) => {
+                last = (action, graph.ret(action::encode(action)));
+                last.1
+            }
+            Verdict::FirstOf(alternatives) => checks(graph, &alternatives, default, arch)?,
+        };
         let number = number - base;
         if at < number {
             fill(&mut put, at, number, newest, default, unknown);
@@ -153,29 +163,24 @@ fn fill(
     }
 }
 
-fn target(
+/// Builds the checks of `alternatives`, one after the other.
+fn checks(
     graph: &mut Graph,
-    verdict: &Verdict,
+    alternatives: &[Alternative],
     default: NodeId,
-    word: Word,
-    endian: Endian,
+    arch: SeccompArch,
 ) -> Result<NodeId, SeccompError> {
-    match verdict {
-        Verdict::Always(action) => Ok(graph.ret(action::encode(*action))),
-        Verdict::FirstOf(alternatives) => {
-            let mut next = default;
-            for alternative in alternatives.iter().rev() {
-                let conditions = Conditions::compile(&alternative.conditions, word, endian)
-                    .map_err(|index| SeccompError::ArgumentIndex { index })?;
-                let matched = graph.ret(action::encode(alternative.action));
-                next = conditions.add_to(graph, matched, next);
-                if graph.len() > MAX_NODES {
-                    return Err(SeccompError::TooComplex);
-                }
-            }
-            Ok(next)
+    let mut next = default;
+    for Alternative { conditions, action } in alternatives.iter().rev() {
+        let conditions = Conditions::compile(conditions, arch::word(arch), arch::endian(arch))
+            .map_err(|index| SeccompError::ArgumentIndex { index })?;
+        let matched = graph.ret(action::encode(*action));
+        next = conditions.add_to(graph, matched, next);
+        if graph.len() > MAX_NODES {
+            return Err(SeccompError::TooComplex);
         }
     }
+    Ok(next)
 }
 
 /// Returns `ranges` with everything that `other` decides alike sent to the tree of `other`.

@@ -16,7 +16,8 @@ use crate::spec::{SeccompAction, SeccompArch, SeccompArg, SeccompCompare, Seccom
 
 use super::arch::{self, Word};
 use super::conditions::ARGUMENTS;
-use super::table::{self, Call, KernelVersion, NEWEST_NUMBER};
+use super::table::{self, Call, KernelVersion, NEWEST_NUMBER, PRIVATE_MARK};
+use super::table_data::N;
 
 /// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,41 +183,50 @@ struct Slots {
 
 impl Slots {
     /// Numbers of the table are below this, ARM's private ones not counted.
-    const PUBLIC: usize = 0x400;
+    const PUBLIC: u16 = 0x240;
     /// Those follow.
-    const PRIVATE: usize = 0x10;
+    const PRIVATE: u16 = 0x10;
 
     fn new(arch: SeccompArch) -> Self {
-        Self { arch, slots: vec![None; Self::PUBLIC + Self::PRIVATE] }
+        Self { arch, slots: vec![None; usize::from(Self::PUBLIC + Self::PRIVATE)] }
     }
 
     fn slot(&mut self, call: &Call) -> Option<&mut Option<Verdict>> {
-        let number = usize::from(call.numbers[arch::column(self.arch)]);
-        let index = if number >= 0xf000 { number - 0xf000 + Self::PUBLIC } else { number };
-        self.slots.get_mut(index)
+        let index = match call.numbers[arch::column(self.arch)] {
+            N => return None,
+            private @ PRIVATE_MARK.. => private - PRIVATE_MARK + Self::PUBLIC,
+            number => number,
+        };
+        self.slots.get_mut(usize::from(index))
     }
 
     fn finish(mut self, newest: Option<KernelVersion>, default: SeccompAction) -> Verdicts {
-        let mut verdicts = Verdicts::new();
         let common = arch::number_base(self.arch) + NEWEST_NUMBER;
+        let enosys = Verdict::Always(SeccompAction::Errno(arch::enosys(self.arch)));
         for (number, call) in table::calls(self.arch) {
-            let verdict = match self.slot(call).and_then(Option::take) {
-                Some(Verdict::FirstOf(mut alternatives)) => {
-                    sort_by_precedence(&mut alternatives, arch::word(self.arch));
-                    Verdict::FirstOf(alternatives)
-                }
-                Some(always) => always,
-                None if newest.is_some_and(|newest| call.since > newest) => {
-                    Verdict::Always(SeccompAction::Errno(arch::enosys(self.arch)))
-                }
+            let newer = newest.is_some_and(|newest| call.since > newest);
+            let Some(slot @ None) = self.slot(call) else { continue };
+            if newer {
+                *slot = Some(enosys.clone());
+            } else if number > common {
                 // Among numbers that mean nothing yet, so it has to be told from them.
-                None if number > common => Verdict::Always(default),
-                None => continue,
-            };
-            verdicts.push((number, verdict));
+                *slot = Some(Verdict::Always(default));
+            }
         }
-        verdicts.sort_unstable_by_key(|(number, _)| *number);
-        verdicts
+        let arch = self.arch;
+        let decided = self.slots.into_iter().zip(0u16..);
+        let verdicts = decided.filter_map(|(verdict, index)| {
+            let number = match index.checked_sub(Self::PUBLIC) {
+                Some(private) => table::private_number(private),
+                None => arch::number_base(arch) + u32::from(index),
+            };
+            let mut verdict = verdict?;
+            if let Verdict::FirstOf(alternatives) = &mut verdict {
+                sort_by_precedence(alternatives, arch::word(arch));
+            }
+            Some((number, verdict))
+        });
+        verdicts.collect()
     }
 }
 

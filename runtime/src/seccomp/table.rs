@@ -30,10 +30,18 @@ impl Call {
     pub(super) fn number(&self, arch: SeccompArch) -> Option<u32> {
         match self.numbers.get(arch::column(arch)).copied()? {
             N => None,
-            private @ 0xf000.. => Some(0x000f_0000 + u32::from(private & 0xfff)),
+            private @ PRIVATE_MARK.. => Some(private_number(private - PRIVATE_MARK)),
             number => Some(arch::number_base(arch) + u32::from(number)),
         }
     }
+}
+
+/// What is added to ARM's private numbers in the table.
+pub(super) const PRIVATE_MARK: u16 = 0xf000;
+
+/// Returns ARM's private number `index` (`__ARM_NR_BASE`).
+pub(super) fn private_number(index: u16) -> u32 {
+    0x000f_0000 + u32::from(index)
 }
 
 /// Returns the call of that name on any architecture.
@@ -136,6 +144,14 @@ mod tests {
         assert_eq!(number("renameat", SeccompArch::Aarch64), Some(38));
         assert_eq!(number("renameat", SeccompArch::Riscv64), None);
         assert_eq!(number("socket", SeccompArch::X86), Some(359));
+    }
+
+    #[test]
+    fn every_number_has_a_slot() {
+        let numbers = CALLS.iter().flat_map(|call| call.numbers).filter(|number| *number != N);
+        for number in numbers {
+            assert!(number < 0x240 || (PRIVATE_MARK..PRIVATE_MARK + 0x10).contains(&number));
+        }
     }
 
     #[test]
