@@ -12,6 +12,7 @@ pub mod pull;
 pub mod push;
 pub mod reference;
 pub mod registry;
+pub mod repack;
 pub mod snapshot;
 pub mod store;
 pub mod unpack;

@@ -50,6 +50,10 @@ impl Context {
         if self.global.no_sync { Durability::NoSync } else { Durability::Sync }
     }
 
+    pub(crate) fn data(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn store_path(&self) -> PathBuf {
         self.root.join("images")
     }

@@ -1,6 +1,7 @@
 //! From words to requests, and from results to lines. No logic that a second interface would need.
 
 mod args;
+mod bundle;
 mod context;
 mod images;
 mod output;
@@ -54,6 +55,10 @@ fn dispatch(args: Args) -> Result<ExitCode, CommandError> {
         Command::Referrers(referrers) => remote::referrers(&context, &referrers),
         Command::Login(login) => remote::login(&context, &login),
         Command::Logout(logout) => remote::logout(&context, &logout),
+        Command::Unpack(unpack) => bundle::unpack(&context, &unpack),
+        Command::Repack(repack) => bundle::repack(&context, &repack),
+        Command::Mount(mount) => bundle::mount(&context, &mount),
+        Command::Umount(umount) => bundle::umount(&context, &umount),
         Command::Gc(gc) => upkeep::gc(&context, &gc),
         Command::Fsck(fsck) => upkeep::fsck(&context, &fsck),
         Command::Validate(validate) => upkeep::validate(&context, &validate),

@@ -11,12 +11,14 @@
 
 mod diff;
 mod error;
+mod image;
 mod manifest;
 mod mount;
 mod usage;
 
 pub use diff::{DiffOptions, DiffSummary, diff, diff_flat};
 pub use error::SnapshotError;
+pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, detached};
 pub use usage::Usage;

@@ -1,0 +1,181 @@
+//! Commands that unpack images and take changes back.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use bundles::{BundleOptions, RootAccess, Terminal};
+use imgmgr::digest::Digest;
+use imgmgr::layer::store::LayerStore;
+use imgmgr::layer::{Cancel, DeviceNodes, Durability, IdRange, Ownership, UnpackOptions};
+use imgmgr::repack::{LayerNote, LayerSink};
+use imgmgr::snapshot::{
+    DiffOptions, IdMapping, SnapshotKind, Snapshots, StoredImage, detached, layer_options,
+};
+use imgmgr::store::ImageEntry;
+use imgmgr::unpack::{UnpackImage, refresh_bundle, repack_bundle, unpack_bundle};
+
+use super::args::{MountArgs, PlatformArgs, RepackArgs, UmountArgs, UnpackArgs};
+use super::context::{Context, platform};
+use super::output::{CommandError, Done, line};
+
+/// The bundle's base image, so that `repack` needs no other word.
+const BASE: &str = "imgmgr.base";
+
+pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
+    let image = load(context, &args.image, &args.platform)?;
+    let is_root = rustix::process::geteuid().is_root();
+    let (uids, gids) = (ranges(&args.uid_map)?, ranges(&args.gid_map)?);
+    let ownership = match (args.rootless || !is_root, uids.is_empty() && gids.is_empty()) {
+        (true, _) => Ownership::Caller,
+        (false, true) => Ownership::Keep,
+        (false, false) => Ownership::Map { uids, gids },
+    };
+    let devices = match ownership {
+        Ownership::Caller => DeviceNodes::Placeholder,
+        Ownership::Keep | Ownership::Map { .. } => DeviceNodes::Create,
+    };
+    let options = UnpackOptions { ownership, devices, ..options(context) };
+    let bundle_options = BundleOptions {
+        command: (!args.args.is_empty()).then(|| args.args.clone()),
+        env: args.env.clone(),
+        user: args.user.clone(),
+        working_dir: args.workdir.clone(),
+        terminal: if args.tty { Terminal::Yes } else { Terminal::No },
+        hostname: args.hostname.clone(),
+        root_access: if args.read_only { RootAccess::ReadOnly } else { RootAccess::ReadWrite },
+        ..BundleOptions::default()
+    };
+    let blobs = |layer: &imgmgr::layer::LayerDescriptor| image.open_blob(layer);
+    let parts = UnpackImage { config: &image.config, layers: &image.layers, blobs: &blobs };
+    unpack_bundle(&parts, &args.bundle, &options, &bundle_options, &Cancel::default())
+        .map_err(CommandError::run)?;
+    let base = args.bundle.join(BASE);
+    std::fs::write(&base, image.target.digest.to_string())
+        .map_err(|e| CommandError::run(format!("cannot write `{}`: {e}", base.display())))
+}
+
+pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
+    let base = match &args.base {
+        Some(base) => base.clone(),
+        None => {
+            let path = args.bundle.join(BASE);
+            let text = std::fs::read_to_string(&path);
+            text.map_err(|e| CommandError::run(format!("cannot read `{}`: {e}", path.display())))?
+        }
+    };
+    let store = context.store()?;
+    let image = load(context, &base, &args.platform)?;
+    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
+    let latest = match &epoch {
+        Some(text) => Some(text.parse::<i64>().map_err(|_| {
+            CommandError::usage(format!("SOURCE_DATE_EPOCH is `{text}`, which is no number"))
+        })?),
+        None => None,
+    };
+    let sink = LayerSink::new(&store).map_err(CommandError::run)?;
+    let (sink, summary) =
+        repack_bundle(&args.bundle, sink, DiffOptions { latest }).map_err(CommandError::run)?;
+    let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
+    let target = sink.finish(&image, &note).map_err(CommandError::run)?;
+    let name = imgmgr::reference::Reference::parse(&args.name).map_err(CommandError::usage)?;
+    store.tag(&ImageEntry::new(&name.to_string(), target.clone()))?;
+    if args.refresh {
+        refresh_bundle(&args.bundle).map_err(CommandError::run)?;
+        let path = args.bundle.join(BASE);
+        std::fs::write(&path, target.digest.to_string())
+            .map_err(|e| CommandError::run(format!("cannot write `{}`: {e}", path.display())))?;
+    }
+    line(format_args!("{} ({} entries)", target.digest, summary.entries))
+}
+
+pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
+    let image = load(context, &args.image, &args.platform)?;
+    let layers = LayerStore::open(layers_path(context), layer_options(options(context)))
+        .map_err(CommandError::run)?;
+    let chain = image.unpack(&layers, &Cancel::default()).map_err(CommandError::run)?;
+    let target = absolute(&args.target)?;
+    let snapshots = Snapshots::open(context.data().join("snapshots")).map_err(CommandError::run)?;
+    let id = mount_id(&target);
+    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
+    let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
+    let mounted = detached(&snapshot, IdMapping::None).map_err(CommandError::run).and_then(|fd| {
+        kernel::mount::attach_at_path(&fd, target.as_path())
+            .map_err(|e| CommandError::run(format!("cannot mount on `{}`: {e}", target.display())))
+    });
+    if mounted.is_err() {
+        // The error that counts is the first one.
+        let _ = snapshots.remove(&id);
+    }
+    mounted
+}
+
+pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
+    let target = absolute(&args.target)?;
+    let snapshots = Snapshots::open(context.data().join("snapshots")).map_err(CommandError::run)?;
+    let id = mount_id(&target);
+    // Only what we mounted is unmounted.
+    snapshots.get(&id).map_err(CommandError::run)?;
+    kernel::mount::detach(target.as_path())
+        .map_err(|e| CommandError::run(format!("cannot unmount `{}`: {e}", target.display())))?;
+    snapshots.remove(&id).map_err(CommandError::run)
+}
+
+fn load(context: &Context, name: &str, args: &PlatformArgs) -> Done<StoredImage> {
+    let store = context.store()?;
+    let (_, descriptor) = store.resolve_image(name, &platform(args)?)?;
+    StoredImage::load(&store, &descriptor).map_err(CommandError::run)
+}
+
+fn options(context: &Context) -> UnpackOptions {
+    let durability = match context.durability() {
+        imgmgr::store::Durability::NoSync => Durability::NoSync,
+        imgmgr::store::Durability::Sync => Durability::Durable,
+    };
+    UnpackOptions { durability, ..UnpackOptions::default() }
+}
+
+fn layers_path(context: &Context) -> PathBuf {
+    context.store_path().join("x-imgmgr/layers")
+}
+
+/// The snapshot behind a mount point, so that `umount` finds it.
+fn mount_id(target: &Path) -> String {
+    let digest = Digest::of(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str()));
+    format!("mount.{}", digest.short())
+}
+
+fn absolute(path: &Path) -> Done<PathBuf> {
+    let real = path.canonicalize();
+    let real =
+        real.map_err(|e| CommandError::run(format!("cannot open `{}`: {e}", path.display())))?;
+    let dir = File::open(&real).map_err(|e| CommandError::run(e.to_string()))?;
+    let stat = rustix::fs::fstat(dir.as_fd()).map_err(|e| CommandError::run(e.to_string()))?;
+    match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
+        rustix::fs::FileType::Directory => Ok(real),
+        _ => Err(CommandError::usage(format!("`{}` is not a directory", path.display()))),
+    }
+}
+
+/// `CONTAINER:HOST:LENGTH`, as umoci and newuidmap write it.
+fn ranges(texts: &[String]) -> Done<Vec<IdRange>> {
+    let parse = |text: &String| {
+        let mut numbers = text.split(':').map(|number| number.parse::<u32>().ok());
+        let mut next = || numbers.next().flatten();
+        match (next(), next(), next(), numbers.next()) {
+            (Some(container), Some(host), Some(len), None) => Ok(IdRange { container, host, len }),
+            _ => Err(CommandError::usage(format!("`{text}` is not CONTAINER:HOST:LENGTH"))),
+        }
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// RFC 3339 of the given time, else of now.
+fn created(latest: Option<i64>) -> String {
+    let now = std::time::SystemTime::now();
+    let time = match latest.and_then(|secs| u64::try_from(secs).ok()) {
+        Some(secs) => std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs),
+        None => now,
+    };
+    humantime::format_rfc3339_seconds(time).to_string()
+}

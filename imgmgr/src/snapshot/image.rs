@@ -1,0 +1,203 @@
+//! An image of the content store, as the layers that it stacks.
+
+use std::io::{self, Read};
+use std::sync::Mutex;
+
+use crate::image::{Descriptor, Manifest};
+use crate::layer::store::{Chain, ChainLayer, LayerStore, LayerStoreError, Made, Slot};
+use crate::layer::{Cancel, LayerDescriptor, UnpackOptions};
+use crate::store::{Store, StoreError};
+
+/// Layers that are unpacked at the same time: each has two threads.
+const LAYERS_AT_ONCE: usize = 3;
+
+/// Why an image's layers can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredImageError {
+    /// The content store failed.
+    #[error("cannot read image `{digest}`")]
+    Store {
+        /// The image's manifest.
+        digest: String,
+        /// Why not.
+        source: StoreError,
+    },
+    /// The descriptor leads to an index: choose a platform first.
+    #[error("`{digest}` is an index of images")]
+    Index {
+        /// The descriptor's digest.
+        digest: String,
+    },
+    /// Manifest and configuration name different numbers of layers.
+    #[error("image `{digest}` has {layers} layers and {diff_ids} diff IDs")]
+    Layers {
+        /// The image's manifest.
+        digest: String,
+        /// In the manifest.
+        layers: usize,
+        /// In the configuration.
+        diff_ids: usize,
+    },
+    /// The store of unpacked layers failed.
+    #[error("cannot unpack image `{digest}`")]
+    Unpack {
+        /// The image's manifest.
+        digest: String,
+        /// Why not.
+        source: LayerStoreError,
+    },
+}
+
+/// An image's configuration and layers, read and checked against each other.
+#[derive(Clone, Debug)]
+pub struct StoredImage {
+    store: Store,
+    /// The image's manifest.
+    pub target: Descriptor,
+    /// The manifest's bytes.
+    pub manifest: Vec<u8>,
+    /// The configuration's bytes.
+    pub config: Vec<u8>,
+    /// Lowest first.
+    pub layers: Vec<ChainLayer>,
+}
+
+impl StoredImage {
+    /// Reads the image that `target`, a manifest of `store`, describes.
+    ///
+    /// # Errors
+    /// [`StoredImageError`].
+    pub fn load(store: &Store, target: &Descriptor) -> Result<Self, StoredImageError> {
+        let digest = || target.digest.to_string();
+        let failed = |source| StoredImageError::Store { digest: digest(), source };
+        let (bytes, manifest) = store.manifest(target).map_err(failed)?;
+        let Manifest::Image(manifest) = manifest else {
+            return Err(StoredImageError::Index { digest: digest() });
+        };
+        let (config_bytes, config) = store.image_config(&manifest.config).map_err(failed)?;
+        let diff_ids = &config.rootfs.diff_ids;
+        if diff_ids.len() != manifest.layers.len() {
+            let (layers, diff_ids) = (manifest.layers.len(), diff_ids.len());
+            return Err(StoredImageError::Layers { digest: digest(), layers, diff_ids });
+        }
+        let layers = manifest.layers.iter().zip(diff_ids).map(|(layer, diff_id)| ChainLayer {
+            diff_id: diff_id.clone(),
+            descriptor: LayerDescriptor {
+                media_type: layer.media_type.clone(),
+                digest: layer.digest.clone(),
+                size: layer.size,
+                diff_id: Some(diff_id.clone()),
+            },
+        });
+        Ok(Self {
+            store: store.clone(),
+            target: target.clone(),
+            layers: layers.collect(),
+            manifest: bytes,
+            config: config_bytes,
+        })
+    }
+
+    /// Opens a layer's transported bytes, which whoever reads them verifies.
+    ///
+    /// # Errors
+    /// If the blob isn't there.
+    pub fn open_blob(&self, layer: &LayerDescriptor) -> io::Result<Box<dyn Read + Send>> {
+        match self.store.open_blob(&layer.digest) {
+            Ok(file) => Ok(Box::new(file)),
+            Err(error) => Err(io::Error::other(error)),
+        }
+    }
+
+    /// Unpacks the layers that aren't unpacked, several at a time and in no order, and returns
+    /// what to stack.
+    ///
+    /// # Errors
+    /// [`StoredImageError::Unpack`]; what could be unpacked before is kept if it is whole.
+    pub fn unpack(&self, layers: &LayerStore, cancel: &Cancel) -> Result<Chain, StoredImageError> {
+        let unpacked = self
+            .unpack_missing(layers, cancel)
+            .and_then(|()| layers.compose(&self.layers, &|layer| self.open_blob(layer), cancel));
+        unpacked.map_err(|source| StoredImageError::Unpack {
+            digest: self.target.digest.to_string(),
+            source,
+        })
+    }
+
+    fn unpack_missing(&self, layers: &LayerStore, cancel: &Cancel) -> Result<(), LayerStoreError> {
+        let diff_ids: Vec<_> = self.layers.iter().map(|layer| layer.diff_id.clone()).collect();
+        let mut work = Vec::new();
+        for (diff_id, slot) in layers.reserve(&diff_ids)? {
+            if let Slot::Reserved(reserved) = slot {
+                let layer = self.layers.iter().find(|layer| layer.diff_id == diff_id);
+                work.push((reserved, &layer.expect("it was reserved for one of them").descriptor));
+            }
+        }
+        // The largest first: it decides when all are done.
+        work.sort_by_key(|(_, layer)| layer.size);
+        let threads = work.len().min(LAYERS_AT_ONCE);
+        let work = Mutex::new(work);
+        let results: Mutex<Vec<Result<Made, LayerStoreError>>> = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    while let Some((reserved, layer)) = pop(&work) {
+                        let source = Late { image: self, layer, open: None };
+                        let made = layers.unpack(reserved, source, layer, cancel);
+                        let failed = made.is_err();
+                        push(&results, made);
+                        if failed {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut made = Vec::new();
+        let mut first_error = None;
+        for result in results {
+            match result {
+                Ok(layer) => made.push(layer),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        layers.publish(made)?;
+        first_error.map_or(Ok(()), Err)
+    }
+}
+
+fn pop<T>(stack: &Mutex<Vec<T>>) -> Option<T> {
+    stack.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop()
+}
+
+fn push<T>(stack: &Mutex<Vec<T>>, item: T) {
+    stack.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(item);
+}
+
+/// A blob that is opened when it is first read, so that a missing one is a source's error.
+struct Late<'i> {
+    image: &'i StoredImage,
+    layer: &'i LayerDescriptor,
+    open: Option<Box<dyn Read + Send>>,
+}
+
+impl Read for Late<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.open.is_none() {
+            self.open = Some(self.image.open_blob(self.layer)?);
+        }
+        self.open.as_mut().map_or(Ok(0), |open| open.read(out))
+    }
+}
+
+/// Options for unpacked layers that this process can have mounted: as root, or with
+/// `user.overlay.*` attributes in a user namespace of its own.
+#[must_use]
+pub fn layer_options(options: UnpackOptions) -> UnpackOptions {
+    use crate::layer::{LayerForm, Ownership};
+    if rustix::process::geteuid().is_root() {
+        return UnpackOptions { form: LayerForm::Overlay, ..options };
+    }
+    UnpackOptions { form: LayerForm::OverlayUserXattr, ownership: Ownership::Caller, ..options }
+}
