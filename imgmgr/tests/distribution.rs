@@ -1,6 +1,9 @@
 //! The distribution-spec's workflows (pull, push, content discovery, management), by the command,
 //! against docker-registry on the loopback; and the store as skopeo reads it.
 
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+#![expect(clippy::print_stderr, reason = "a skip says why")]
+
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Pulls from a registry that cuts, stalls, lies and misleads: a clear error or a resume, and the
 //! store intact.
 
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+
 mod server;
 
 use std::sync::Arc;
@@ -352,7 +354,7 @@ fn the_stated_digest_must_be_the_bytes_own() {
     let server = Server::start(|request, _| {
         let headers = vec![("Docker-Content-Digest".to_owned(), Digest::of(b"other").to_string())];
         let body = br#"{"schemaVersion":2,"manifests":[]}"#.to_vec();
-        request.path.contains("/manifests/").then(|| Reply::Full(200, headers, body))
+        request.path.contains("/manifests/").then_some(Reply::Full(200, headers, body))
     });
     Case::new().fails(&server, "something else");
 }
