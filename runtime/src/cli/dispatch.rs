@@ -48,8 +48,8 @@ pub(super) enum CommandError {
     Spec(#[from] output::spec::WriteSpecError),
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
-    #[error("this command is not built yet")]
-    NotBuilt,
+    #[error("`{command}` can't be done: this build does not drive criu")]
+    NoCriu { command: &'static str },
 }
 
 /// Does what `request` asks for.
@@ -98,7 +98,8 @@ fn perform(
         Request::Spec(request) => write_spec(&request)?,
         Request::Plan(request) => print(&lifecycle::explain(context, &request)?.to_string())?,
         Request::Check(request) => return check(context, &request),
-        Request::Checkpoint(_) | Request::Restore(_) => return Err(CommandError::NotBuilt),
+        Request::Checkpoint(_) => return Err(CommandError::NoCriu { command: "checkpoint" }),
+        Request::Restore(_) => return Err(CommandError::NoCriu { command: "restore" }),
     }
     Ok(0)
 }

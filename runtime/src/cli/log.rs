@@ -2,14 +2,14 @@
 //!
 //! The lines are those of runc's logger, for its callers read them: containerd takes the last
 //! `"level":"error"` line of the log file, podman looks for known words in it. So a log line
-//! holds the whole chain of an error, joined by `: `. Standard error gets the same chain a cause
-//! a line (and `warning:` lines), except where it is the log and JSON was asked for.
+//! holds the whole chain of an error, joined by `: `. Standard error gets the same chain, a cause
+//! a line if it is a terminal, except where it is the log and JSON was asked for.
 
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -77,10 +77,10 @@ impl Log {
         let joined = failure.joined();
         match (&self.file, self.format) {
             (None, LogFormat::Json) => self.write_line(Level::Error, &joined),
-            (None, LogFormat::Text) => write_stderr(failure.to_string().as_bytes()),
+            (None, LogFormat::Text) => write_stderr(failure.for_reader().as_bytes()),
             (Some(_), _) => {
                 self.write_line(Level::Error, &joined);
-                write_stderr(failure.to_string().as_bytes());
+                write_stderr(failure.for_reader().as_bytes());
             }
         }
     }
@@ -137,6 +137,16 @@ impl Failure<'_> {
             next = error.source();
             Some(error.to_string())
         })
+    }
+
+    /// A cause a line for people. A program that reads our standard error, as podman does, looks
+    /// for known words and shows the line that has them: it gets the chain in one line.
+    fn for_reader(&self) -> String {
+        if io::stderr().is_terminal() {
+            return self.to_string();
+        }
+        let hint = self.hint.map_or(String::new(), |hint| format!("hint: {hint}\n"));
+        format!("error: {}\n{hint}", self.joined())
     }
 
     /// The chain in one line.

@@ -269,6 +269,10 @@ pub fn plan_container(
     options: &PlanOptions,
 ) -> Result<Plan, PlanError> {
     let process = spec.process.as_ref().ok_or(PlanError::NoProcess)?;
+    if spec.intel_rdt.is_some() {
+        let reason = "this build makes no resctrl groups".to_owned();
+        return Err(PlanError::Unsupported { property: "linux.intelRdt", reason });
+    }
     let mut slots = Slots::default();
     let entry = namespaces::plan_namespaces(spec, host, &mut slots)?;
     let filesystem = mounts::plan_filesystem(spec, host, options, &mut slots)?;

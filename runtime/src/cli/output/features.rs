@@ -123,17 +123,18 @@ impl Features {
                 },
                 apparmor: Enabled { enabled: true },
                 selinux: Enabled { enabled: true },
-                intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
+                // Refused by name (`PlanError::Unsupported`, `LifecycleError::Unsupported`).
+                intel_rdt: IntelRdt { enabled: false, schemata: false, monitoring: false },
                 memory_policy: MemoryPolicies {
                     modes: sorted(MemoryPolicy::known_modes()),
                     flags: sorted(MemoryPolicy::known_flags()),
                 },
                 mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
-                net_devices: Enabled { enabled: true },
+                net_devices: Enabled { enabled: false },
             },
             annotations: BTreeMap::from([
                 ("io.tug.runt.version", env!("CARGO_PKG_VERSION")),
-                ("org.opencontainers.runc.checkpoint.enabled", "true"),
+                ("org.opencontainers.runc.checkpoint.enabled", "false"),
             ]),
             potentially_unsafe_config_annotations: UNSAFE_ANNOTATIONS,
         }
