@@ -158,7 +158,7 @@ fn printed(output: &OwnedFd) -> String {
 /// The container process state that a seccomp agent gets
 /// (config-linux.md#the-container-process-state).
 #[must_use]
-pub fn seccomp_message(state: &StateDocument, metadata: Option<&str>) -> String {
+pub fn seccomp_message(state: &StateDocument, pid: i32, metadata: Option<&str>) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct ContainerProcessState<'a> {
@@ -172,7 +172,7 @@ pub fn seccomp_message(state: &StateDocument, metadata: Option<&str>) -> String 
     serde_json::to_string(&ContainerProcessState {
         oci_version: &state.oci_version,
         fds: ["seccompFd"],
-        pid: state.pid,
+        pid,
         metadata,
         state,
     })

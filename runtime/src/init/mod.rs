@@ -292,8 +292,11 @@ impl<'p> Child<'p> {
         let notify = kernel::seccomp::set_filter(self.seccomp, flags)?;
         if let (Some(notify), Some(slot)) = (notify, listener) {
             let mut state = self.state.clone();
-            state.pid = self.host_pid;
-            let message = crate::hooks::seccomp_message(&state, self.seccomp_metadata.as_deref());
+            if state.pid == 0 {
+                state.pid = self.host_pid;
+            }
+            let metadata = self.seccomp_metadata.as_deref();
+            let message = crate::hooks::seccomp_message(&state, self.host_pid, metadata);
             kernel::unix_socket::send(self.slot(slot)?, message.as_bytes(), &[notify.as_fd()])?;
             self.slots[slot.0] = None;
         }

@@ -71,6 +71,9 @@ pub fn launch(
     for warning in &plan.warnings {
         context.journal.warn(format_args!("{warning}"));
     }
+    if bundle.spec.intel_rdt.is_some() {
+        refuse_intel_rdt()?;
+    }
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
     let record = record(&bundle, request, &cgroup_plan, host.uid != 0);
@@ -170,6 +173,17 @@ pub(super) const NATIVE: SeccompArch = SeccompArch::Aarch64;
 #[cfg(target_arch = "riscv64")]
 pub(super) const NATIVE: SeccompArch = SeccompArch::Riscv64;
 
+/// config-linux.md#intelrdt: without resctrl, an error.
+fn refuse_intel_rdt() -> Result<(), LifecycleError> {
+    const RESCTRL: &str = "/sys/fs/resctrl/schemata";
+    let reason = if file::exists(file::CWD, RESCTRL) {
+        "this build does not manage resctrl groups yet"
+    } else {
+        "no resctrl file system is mounted at `/sys/fs/resctrl`"
+    };
+    Err(LifecycleError::Unsupported { property: "linux.intelRdt", reason: reason.to_owned() })
+}
+
 pub(super) fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
     let path = &spec.root.path;
     let failed = |errno: Errno| LifecycleError::Rootfs { path: path.clone(), source: errno.into() };
@@ -212,16 +226,20 @@ pub(super) fn is_rootless(settings: &Settings) -> bool {
     }
 }
 
-/// The host's user who owns the cgroup (config-linux.md#cgroup-ownership): the container's own
-/// where it has a cgroup namespace and a writable mount of it.
-fn cgroup_owner(spec: &ContainerSpec) -> Option<HostUid> {
-    let writable = spec.mounts.iter().any(|mount| {
+/// Whether the container may move its processes among cgroups of its own.
+pub(super) fn has_writable_cgroup(spec: &ContainerSpec) -> bool {
+    spec.mounts.iter().any(|mount| {
         matches!(mount.kind, MountKind::Cgroup { .. })
             && mount.destination.as_str() == "/sys/fs/cgroup"
             && mount.attributes.set & 1 == 0
-    });
+    })
+}
+
+/// The host's user who owns the cgroup (config-linux.md#cgroup-ownership): the container's own
+/// where it has a cgroup namespace and a writable mount of it.
+fn cgroup_owner(spec: &ContainerSpec) -> Option<HostUid> {
     let user = spec.process.as_ref()?.user.uid.0;
-    if !writable || !spec.namespaces.cgroup.is_new() {
+    if !has_writable_cgroup(spec) || !spec.namespaces.cgroup.is_new() {
         return None;
     }
     let host = if spec.uid_map.is_empty() { Some(user) } else { spec.uid_map.to_host(user) };
@@ -317,11 +335,7 @@ impl Attempt<'_> {
         if let Some(slot) = self.plan.start_socket {
             slots[slot.0] = Some(self.state.listen()?);
         }
-        if let Some(slot) = self.plan.seccomp_socket {
-            let path = self.plan.seccomp.as_ref().and_then(|s| s.listener_path.as_deref());
-            let path = path.unwrap_or(Path::new(""));
-            slots[slot.0] = Some(connect("seccomp listener", path)?);
-        }
+        connect_seccomp_agent(self.plan, &mut slots)?;
         let child = self.clone_child(cgroup, slots)?;
         let ready = self.accompany(&child, cgroup);
         if let Err(error) = ready {
@@ -477,6 +491,18 @@ pub(super) fn open_console(
         unix_socket::message_pair().map_err(kernel_error("make a socket for the terminal"))?;
     slots[slot.0] = Some(theirs);
     Ok(Some(ours))
+}
+
+/// The connection that the filter's notify descriptor goes over.
+pub(super) fn connect_seccomp_agent(
+    plan: &Plan,
+    slots: &mut [Option<OwnedFd>],
+) -> Result<(), LifecycleError> {
+    let path = plan.seccomp.as_ref().and_then(|profile| profile.listener_path.as_deref());
+    if let (Some(slot), Some(path)) = (plan.seccomp_socket, path) {
+        slots[slot.0] = Some(connect("seccomp listener", path)?);
+    }
+    Ok(())
 }
 
 /// Does for the child what it can't do itself.

@@ -64,6 +64,10 @@ pub enum LifecycleError {
     StepDetail { detail: String },
     #[error("the container's process ended before it was ready ({how})")]
     Died { how: String },
+    #[error("cannot {what} the network device `{name}` (`linux.netDevices`)")]
+    NetDevice { name: String, what: &'static str, source: io::Error },
+    #[error("container not paused")]
+    NotPaused,
     #[error("cannot write the pid file `{}`", path.display())]
     PidFile { path: PathBuf, source: io::Error },
     #[error("cannot {verb} a container in the {} state", status.name())]

@@ -3,13 +3,14 @@
 use super::bundle::parse;
 use super::child::Child;
 use super::create::{
-    ConsoleEnd, Launched, check_console, check_inherited, configure_process, document,
-    open_console, receive_console, send_pidfd, write_pid_file,
+    ConsoleEnd, Launched, check_console, check_inherited, configure_process, connect_seccomp_agent,
+    document, has_writable_cgroup, open_console, receive_console, send_pidfd, write_pid_file,
 };
 use super::error::kernel_error;
 use super::query::status;
 use super::{Context, LifecycleError, entry, facts};
-use crate::cgroup::{Cgroup, ClonedInto};
+use crate::cgroup::{Cgroup, ClonedInto, SubCgroups};
+use crate::hooks::StateDocument;
 use crate::init::ChildInput;
 use crate::plan::{ExecPlan, PlanOptions, StartMode, plan_exec};
 use crate::request::{ExecProcess, ExecRequest, ProcessChanges};
@@ -19,7 +20,7 @@ use crate::spec::{
 };
 use crate::state::{InitProcess, Record, StateDir, Status};
 use kernel::{file, process, unix_socket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Runs a process in the container of `request`; on return its program runs.
 ///
@@ -63,6 +64,8 @@ pub fn exec(
         plan: &plan,
         filter: filter.as_ref(),
         privileged: host.uid == 0,
+        init: init.pid,
+        delegated: has_writable_cgroup(&spec),
     };
     attempt.run(pidfd, console)
 }
@@ -185,6 +188,10 @@ struct Attempt<'a> {
     plan: &'a ExecPlan,
     filter: Option<&'a Filter>,
     privileged: bool,
+    /// As the runtime sees it.
+    init: i32,
+    /// The container has a writable cgroup mount.
+    delegated: bool,
 }
 
 impl Attempt<'_> {
@@ -195,7 +202,8 @@ impl Attempt<'_> {
         slots[self.plan.init.0] = Some(init);
         let socket = self.request.console_socket.as_deref();
         let console = open_console(plan, console, socket, &mut slots)?;
-        let mut cgroup = Cgroup::open(&self.record.cgroup);
+        connect_seccomp_agent(plan, &mut slots)?;
+        let mut cgroup = self.open_cgroup()?;
         let child = self.clone_child(&cgroup, slots)?;
         let accompanied = self.accompany(&child, &mut cgroup).inspect_err(|_| {
             child.kill();
@@ -203,6 +211,36 @@ impl Attempt<'_> {
         let init = accompanied?;
         let console = console.map(|socket| receive_console(&socket)).transpose()?;
         Ok(Launched { init, pidfd: child.pidfd, console, notify: None })
+    }
+
+    /// The cgroup the process goes to: below the container's where that is asked for, and where
+    /// init is by now in a container that may move it.
+    fn open_cgroup(&self) -> Result<Cgroup, LifecycleError> {
+        let mut cgroup = Cgroup::open(&self.record.cgroup);
+        if !self.request.cgroups.is_empty() {
+            let arguments: Vec<String> = self
+                .request
+                .cgroups
+                .iter()
+                .map(|sub| match sub.controllers.as_slice() {
+                    [] => sub.path.clone(),
+                    controllers => format!("{}:{}", controllers.join(","), sub.path),
+                })
+                .collect();
+            cgroup.narrow(&SubCgroups::parse(&arguments)?)?;
+        } else if self.delegated {
+            cgroup.follow_init(HostPid(self.init))?;
+        }
+        Ok(cgroup)
+    }
+
+    /// A rootless container may have no cgroup of its own: then its processes stay where their
+    /// maker is.
+    fn target<'c>(&self, cgroup: &'c Cgroup) -> Result<Option<BorrowedFd<'c>>, LifecycleError> {
+        match cgroup.clone_target() {
+            Err(error) if self.record.rootless && error.is_gone() => Ok(None),
+            other => Ok(other?),
+        }
     }
 
     fn clone_child(
@@ -219,7 +257,7 @@ impl Attempt<'_> {
             kernel::schedule::set_affinity(0, cpus.0.iter().cloned().flatten())
                 .map_err(kernel_error("set `process.execCPUAffinity.initial`"))?;
         }
-        let target = cgroup.clone_target()?;
+        let target = self.target(cgroup)?;
         let born = entry::enter_for_children(&self.plan.plan, &slots)?;
         let input = ChildInput {
             steps: &self.plan.plan.steps,
@@ -227,19 +265,27 @@ impl Attempt<'_> {
             seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
             slots,
             socket: theirs,
-            state: document(self.record),
-            seccomp_metadata: None,
+            state: StateDocument { pid: self.init, status: "running", ..document(self.record) },
+            seccomp_metadata: self
+                .plan
+                .plan
+                .seccomp
+                .as_ref()
+                .and_then(|profile| profile.listener_metadata.clone()),
         };
         entry::clone_child(&self.plan.plan, target, input, ours, born)
     }
 
     fn accompany(&self, child: &Child, cgroup: &mut Cgroup) -> Result<InitProcess, LifecycleError> {
         if self.plan.plan.runtime.child_waits {
-            let cloned = match cgroup.clone_target()? {
+            let cloned = match self.target(cgroup)? {
                 Some(_) => ClonedInto::Target,
                 None => ClonedInto::Own,
             };
-            cgroup.attach(HostPid(child.pid), cloned)?;
+            match cgroup.attach(HostPid(child.pid), cloned) {
+                Err(error) if self.record.rootless && error.is_gone() => {}
+                other => other?,
+            }
             configure_process(&self.plan.plan.runtime, child, self.privileged)?;
             child.go();
         }

@@ -63,6 +63,7 @@ fn cgroup_mount(places: &[Place]) -> CgroupMount {
         (Some(place), true) => {
             CgroupMount::Unified { own: place.dir(), hierarchy: place.mount.clone() }
         }
+        (_, false) if identity::effective_uid() != 0 => CgroupMount::HostReadOnly,
         (unified, false) => {
             if let Some(place) = unified {
                 hierarchies.push(("unified".to_owned(), place.dir()));

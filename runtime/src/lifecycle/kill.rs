@@ -47,13 +47,13 @@ pub fn pause(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleErro
 /// Lets a paused container go on.
 ///
 /// # Errors
-/// [`LifecycleError::WrongStatus`] unless it is paused.
+/// [`LifecycleError::NotPaused`] unless it is.
 pub fn resume(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleError> {
     let state = StateDir::open(&context.settings.root, id)?;
     state.lock()?;
     let record = state.record()?;
     match status(&state, &record)? {
         Status::Paused => Ok(Cgroup::open(&record.cgroup).thaw()?),
-        status => Err(LifecycleError::WrongStatus { verb: "resume", status }),
+        _ => Err(LifecycleError::NotPaused),
     }
 }

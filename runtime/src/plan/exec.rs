@@ -33,6 +33,7 @@ pub fn plan_exec(
     let confined = process::plan_process(spec, process, host, options)?;
     let console_socket = process.terminal.then(|| slots.next());
     let terminal = process.terminal.then(|| slots.next());
+    let seccomp_socket = process::needs_listener(spec).then(|| slots.next());
 
     let in_user_namespace = has_user_namespace(spec);
     let unprivileged = host.uid != 0 && in_user_namespace;
@@ -52,6 +53,7 @@ pub fn plan_exec(
 
     let child_waits = host.cgroup_attach
         || process.oom_score_adj.is_some()
+        || seccomp_socket.is_some()
         || !confined.runtime_rlimits.is_empty();
     let mut steps = vec![Step::DieWithRuntime];
     if child_waits {
@@ -84,7 +86,7 @@ pub fn plan_exec(
         });
     }
     steps.extend(confined.before_user(terminal));
-    steps.extend(confined.user_and_run(options.first_closed));
+    steps.extend(confined.user_and_run(options.first_closed, seccomp_socket));
 
     let runtime = RuntimePart {
         oom_score_adj: process.oom_score_adj,
@@ -104,7 +106,7 @@ pub fn plan_exec(
         seccomp: spec.seccomp.clone(),
         console_socket,
         start_socket: None,
-        seccomp_socket: None,
+        seccomp_socket,
         slots: slots.0,
         warnings: confined.warnings,
     };

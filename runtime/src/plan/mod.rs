@@ -53,6 +53,8 @@ pub enum CgroupMount {
         /// The root of the hierarchy on the host.
         hierarchy: PathBuf,
     },
+    /// The host's whole tree, read-only: for a caller who has no cgroups to give (cgroup v1).
+    HostReadOnly,
     /// A tmpfs with a directory per hierarchy (cgroup v1).
     PerController {
         /// Directory name, own cgroup on the host, in the order to be mounted.

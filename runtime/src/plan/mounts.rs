@@ -314,6 +314,14 @@ impl<'a> Planner<'a> {
                 self.push_mount(&mount, target, TargetRule::Follow, bind, None);
                 Ok(())
             }
+            CgroupMount::HostReadOnly => {
+                let source = PathBuf::from("/sys/fs/cgroup");
+                let bind = MountSource::Bind { source, recursive: true, nofollow: false };
+                let mut mount = mount.clone();
+                mount.recursive_attributes.set |= MOUNT_ATTR_RDONLY;
+                self.push_mount(&mount, target, TargetRule::Follow, bind, None);
+                Ok(())
+            }
             CgroupMount::PerController { hierarchies, links } => {
                 self.cgroup_v1(mount, target, &hierarchies, &links);
                 Ok(())

@@ -224,10 +224,10 @@ impl Confinement {
     }
 
     /// From the change of user to the program, at once.
-    pub(crate) fn user_and_run(&self, first_closed: u32) -> Vec<Step> {
+    pub(crate) fn user_and_run(&self, first_closed: u32, listener: Option<Slot>) -> Vec<Step> {
         let mut steps = self.user_and_program(first_closed, false);
         steps.push(Step::OutliveRuntime);
-        steps.extend(self.confine_and_execute(None));
+        steps.extend(self.confine_and_execute(listener));
         steps
     }
 
