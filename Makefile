@@ -46,8 +46,12 @@ demo: build ## Build runt, make a bundle, and show its whole life
 doc: ## Build the API documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 
-install: build ## Install the binaries under $(DESTDIR)$(PREFIX)
+install: build ## Install binaries, man pages and completions under $(DESTDIR)$(PREFIX)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(RELEASE)/runt $(RELEASE)/imgmgr
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
+	install -D -m 644 completions/runt.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runt
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/runt.fish
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_runt
 
 clean: ## Remove all that was built
 	cargo clean

@@ -3,7 +3,6 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
 use std::ffi::{CString, OsString};
-use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
@@ -42,22 +41,22 @@ pub(super) fn own_vectors() -> Option<(StringVector, StringVector)> {
 
 impl Environment {
     /// Reads the environment of this process.
-    ///
-    /// # Errors
-    /// If there is no working directory any more.
-    pub fn of_process() -> io::Result<Environment> {
+    #[must_use]
+    pub fn of_process() -> Environment {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let text = |name: &str| get(name)?.into_string().ok();
         let usual_bus = || Some(format!("unix:path={}/bus", text("XDG_RUNTIME_DIR")?));
         let user_bus = text("DBUS_SESSION_BUS_ADDRESS").or_else(usual_bus);
         let xdg_runtime_dir = get("XDG_RUNTIME_DIR").filter(|_| honours_xdg_runtime_dir());
-        Ok(Environment {
-            working_directory: std::env::current_dir()?,
+        // A directory that was removed has no name, but most commands need none.
+        let working_directory = std::env::current_dir().unwrap_or_else(|_| "/proc/self/cwd".into());
+        Environment {
+            working_directory,
             xdg_runtime_dir: xdg_runtime_dir.map(PathBuf::from),
             user_bus,
             notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
             listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
-        })
+        }
     }
 
     /// The state directory where `--root` is not given.

@@ -12,8 +12,6 @@ use super::{Environment, Invocation, Parser, UsageError};
 /// Why a call failed before there was a command.
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
-    #[error("cannot find the working directory")]
-    WorkingDirectory(#[source] io::Error),
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
@@ -56,7 +54,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
 }
 
 fn set_up(words: &[OsString]) -> Result<(Environment, Parser, Log), SetupError> {
-    let environment = Environment::of_process().map_err(SetupError::WorkingDirectory)?;
+    let environment = Environment::of_process();
     let parser = Parser::new(words)?;
     if parser.command().is_some_and(|name| STARTING.iter().any(|starting| name == *starting)) {
         protect_own_file().map_err(SetupError::Protect)?;
