@@ -14,8 +14,15 @@ const MOUNT_ATTR_RDONLY: u64 = 1;
 /// What hides things: one node and one directory for all of them.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
-    null: Option<OwnedFd>,
-    empty: Option<OwnedFd>,
+    null: Option<Mask>,
+    empty: Option<Mask>,
+}
+
+/// A mount that hides others.
+#[derive(Debug)]
+struct Mask {
+    mount: OwnedFd,
+    is_attached: bool,
 }
 
 impl Masks {
@@ -26,7 +33,7 @@ impl Masks {
             let why = "`/dev/null` of the host is not character device 1:3";
             return Err(StepError::new(Errno::NODEV, why));
         }
-        self.null = Some(null);
+        self.null = Some(Mask { mount: null, is_attached: false });
         Ok(())
     }
 }
@@ -49,35 +56,42 @@ impl Child<'_> {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             other => other?,
         };
-        let mask = if file::kind(&target)?.is_dir() { self.empty_dir()? } else { self.null()? };
-        Ok(mount::attach(&mask, &target)?)
+        if file::kind(&target)?.is_dir() {
+            if self.masks.empty.is_none() {
+                self.masks.empty = Some(Mask { mount: empty_dir()?, is_attached: false });
+            }
+            cover(self.masks.empty.as_mut(), &target)
+        } else {
+            cover(self.masks.null.as_mut(), &target)
+        }
     }
 
     /// Takes hold of the host's `/dev/null` before the container's is in its place.
     pub(super) fn hold_null(&mut self) -> StepResult {
         self.masks.hold_null()
     }
+}
 
-    fn null(&mut self) -> Result<OwnedFd, StepError> {
-        let null = self.masks.null.as_ref().ok_or(Errno::BADF)?;
-        Ok(mount::clone_tree_at(null, CloneTree::default())?)
+/// Attaches the mask itself the first time, and clones of it afterwards.
+///
+/// Kernel: a mount that is nowhere attached can be cloned since Linux 6.15; before, `EINVAL`.
+fn cover(mask: Option<&mut Mask>, target: &OwnedFd) -> StepResult {
+    let mask = mask.ok_or(Errno::BADF)?;
+    if mask.is_attached {
+        let clone = mount::clone_tree_at(&mask.mount, CloneTree::default())?;
+        return Ok(mount::attach(&clone, target)?);
     }
+    mount::attach(&mask.mount, target)?;
+    mask.is_attached = true;
+    Ok(())
+}
 
-    /// The first one is attached itself, the others are clones of it.
-    fn empty_dir(&mut self) -> Result<OwnedFd, StepError> {
-        if let Some(empty) = &self.masks.empty {
-            return Ok(mount::clone_tree_at(empty, CloneTree::default())?);
-        }
-        let option = |key: &str, value: &str| FilesystemOption {
-            key: key.into(),
-            value: Some(value.into()),
-        };
-        let options = [option("nr_blocks", "1"), option("nr_inodes", "1")];
-        let empty = new_filesystem("tmpfs", "tmpfs", &options, 0, MOUNT_ATTR_RDONLY)?;
-        let clone = mount::clone_tree_at(&empty, CloneTree::default())?;
-        self.masks.empty = Some(empty);
-        Ok(clone)
-    }
+/// Makes a directory that is empty, read-only and takes no memory.
+fn empty_dir() -> Result<OwnedFd, StepError> {
+    let option =
+        |key: &str, value: &str| FilesystemOption { key: key.into(), value: Some(value.into()) };
+    let options = [option("nr_blocks", "1"), option("nr_inodes", "1")];
+    new_filesystem("tmpfs", "tmpfs", &options, 0, MOUNT_ATTR_RDONLY)
 }
 
 /// Leaves the process only what is beneath the listed paths of the container, as they are now.
