@@ -46,9 +46,6 @@ impl CgroupPath {
     /// [`CgroupError::InvalidPath`] for `..` and for names the kernel refuses.
     pub fn parse(text: &str) -> Result<CgroupPath, CgroupError> {
         let invalid = |why| CgroupError::InvalidPath { path: text.to_owned(), why };
-        if text.len() > MAX_PATH_BYTES {
-            return Err(invalid("it is too long"));
-        }
         let mut path = String::with_capacity(text.len() + 1);
         for name in text.split('/') {
             match name {
@@ -63,6 +60,9 @@ impl CgroupPath {
                     path.push_str(name);
                 }
             }
+        }
+        if path.len() > MAX_PATH_BYTES {
+            return Err(invalid("it is too long"));
         }
         Ok(if path.is_empty() { CgroupPath::root() } else { CgroupPath(path) })
     }

@@ -175,6 +175,9 @@ impl<'a> Reader<'a> {
             Some('@') => {
                 self.rest = &self.rest[1..];
                 let signature = self.word(|c| !c.is_whitespace());
+                if !matches!(split_first_type(signature), Some((_, ""))) {
+                    return Err(TextError::Unexpected { rest: excerpt(signature) });
+                }
                 self.value(Some(signature), depth + 1)?
             }
             Some('<') => {
@@ -475,6 +478,8 @@ mod tests {
             "1e999",
             "@as ['a', 1]",
             "@z 1",
+            "@azz []",
+            "@ii 1",
             "'a\0b'",
             "--5",
             &deep,
