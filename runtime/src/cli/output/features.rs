@@ -130,7 +130,7 @@ impl Features {
                     flags: sorted(MemoryPolicy::known_flags()),
                 },
                 mount_extensions: MountExtensions { idmap: Enabled { enabled: true } },
-                net_devices: Enabled { enabled: false },
+                net_devices: Enabled { enabled: true },
             },
             annotations: BTreeMap::from([
                 ("io.tug.runt.version", env!("CARGO_PKG_VERSION")),
