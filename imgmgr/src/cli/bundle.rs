@@ -116,8 +116,14 @@ pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     let id = mount_id(&target);
     // Only what we mounted is unmounted.
     snapshots.get(&id).map_err(CommandError::run)?;
-    kernel::mount::detach(target.as_path())
-        .map_err(|e| CommandError::run(format!("cannot unmount `{}`: {e}", target.display())))?;
+    match kernel::mount::detach(target.as_path()) {
+        // A `mount` that was killed may have left a snapshot without a mount.
+        Ok(()) | Err(kernel::Errno::INVAL) => {}
+        Err(e) => {
+            let message = format!("cannot unmount `{}`: {e}", target.display());
+            return Err(CommandError::run(message));
+        }
+    }
     snapshots.remove(&id).map_err(CommandError::run)
 }
 

@@ -8,6 +8,7 @@
 
 mod bundle;
 mod chains;
+mod crash;
 mod pipeline;
 mod race;
 mod support;
