@@ -230,6 +230,9 @@ pub(crate) struct PullArgs {
     /// Layers to fetch at the same time
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub(crate) parallel: usize,
+    /// Unpack the layers while they come
+    #[arg(long)]
+    pub(crate) unpack: bool,
     /// Print only what was pulled
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -8,6 +8,8 @@ use std::time::Duration;
 use imgmgr::config::{ConfigPaths, DockerConfig, EndpointBook, Insecure};
 use imgmgr::copy::CopyContext;
 use imgmgr::image::Platform;
+use imgmgr::layer::UnpackOptions;
+use imgmgr::layer::store::LayerStore;
 use imgmgr::pull::{Platforms, PullOptions};
 use imgmgr::reference::Reference;
 use imgmgr::registry::{
@@ -60,6 +62,17 @@ impl Context {
 
     pub(crate) fn store(&self) -> Done<Store> {
         Ok(Store::open_real(&self.store_path(), self.durability())?)
+    }
+
+    /// The unpacked layers, beside the blobs.
+    pub(crate) fn layers(&self) -> Done<LayerStore> {
+        let durability = match self.durability() {
+            Durability::Sync => imgmgr::layer::Durability::CallerSyncs,
+            Durability::NoSync => imgmgr::layer::Durability::NoSync,
+        };
+        let options = UnpackOptions { durability, ..UnpackOptions::default() };
+        let root = self.store_path().join("x-imgmgr/layers");
+        LayerStore::open(root, options).map_err(CommandError::run)
     }
 
     pub(crate) fn logins(&self) -> DockerConfig {

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use imgmgr::copy::{self, ArchiveForm, Location};
 use imgmgr::image::Descriptor;
-use imgmgr::pull::{Platforms, PullOptions};
+use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
 use imgmgr::store::{ImageEntry, Store};
 
@@ -22,13 +23,15 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
         args.references.iter().map(|text| registry_reference(text)).collect::<Done<_>>()?;
     let (store, client) = (context.store()?, context.client()?);
     let display = Display::start(context.global.progress, args.quiet);
+    let layers = args.unpack.then(|| context.layers()).transpose()?;
     let mut pulled = Vec::new();
     let result = context.wait(async {
         for reference in &references {
+            let sink = layers.clone().map(|layers| Arc::new(UnpackLayers::new(layers)) as Arc<_>);
             let remote = client.remote(reference.repository());
             let (name, progress) = (reference.to_string(), display.progress());
             let outcome =
-                imgmgr::pull::pull(&remote, reference, &store, &name, &options, progress, None);
+                imgmgr::pull::pull(&remote, reference, &store, &name, &options, progress, sink);
             pulled.push((reference, outcome.await?));
         }
         Ok(())

@@ -8,8 +8,13 @@
 //! ```
 //! Every blob is leased before it is looked for, so a sweep can't take it in between.
 
+mod layers;
+
+use std::collections::HashSet;
 use std::io::Read;
 use std::sync::Arc;
+
+pub use layers::UnpackLayers;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -48,9 +53,19 @@ impl Default for PullOptions {
 
 /// Takes layers while they come.
 pub trait LayerSink: Send + Sync {
+    /// Prepares for these layers, lowest first; called once, before any is consumed, and before
+    /// any blob is locked.
+    ///
+    /// # Errors
+    /// Why it can't.
+    fn reserve(&self, diff_ids: &[Digest]) -> std::io::Result<()>;
+
+    /// Whether the layer is there already, so that it needs no consuming.
+    fn has(&self, diff_id: &Digest) -> bool;
+
     /// Consumes one layer; called on a thread of its own, for several layers at once, in any
-    /// order. `blob` fails at its end if the bytes were not those of `layer`, so nothing may be
-    /// kept unless it was read to its end without an error.
+    /// order. The bytes are not verified: `Ok` says that `blob` was read to its end and has
+    /// the digest and size of `layer`.
     ///
     /// # Errors
     /// Whatever `blob` failed with, or why the layer can't be used.
@@ -58,11 +73,14 @@ pub trait LayerSink: Send + Sync {
         &self,
         layer: &Descriptor,
         diff_id: &Digest,
-        blob: &mut dyn Read,
+        blob: &mut (dyn Read + Send),
     ) -> std::io::Result<()>;
 
-    /// Whether the layer is there already, so that it needs no consuming.
-    fn has(&self, diff_id: &Digest) -> bool;
+    /// Keeps what was consumed; called once all layers are there.
+    ///
+    /// # Errors
+    /// Why it can't.
+    fn finish(&self) -> std::io::Result<()>;
 }
 
 /// Why a pull failed.
@@ -103,6 +121,14 @@ pub enum PullError {
     Layer {
         /// The layer.
         digest: Digest,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Unpacked layers could not be prepared for or kept.
+    #[error("cannot keep the layers of `{name}`")]
+    Layers {
+        /// The reference.
+        name: String,
         /// Why.
         source: std::io::Error,
     },
@@ -152,6 +178,11 @@ pub async fn pull(
     let target = top.descriptor.clone();
     let mut entry = ImageEntry::new(name, target);
     pull.tree(top, 0, &mut entry).await?;
+    if let Some(sink) = pull.sink.clone() {
+        let name = reference.familiar();
+        let kept = blocking(move || sink.finish()).await?;
+        kept.map_err(|source| PullError::Layers { name, source })?;
+    }
     entry.origin = Some(reference.to_string());
     entry.origin_digest = Some(origin_digest);
     let (store, named) = (store.clone(), entry.clone());
@@ -178,9 +209,7 @@ impl Pull<'_> {
     async fn unchanged(&self, name: &str) -> Result<Option<ImageEntry>> {
         let Ok(entry) = self.store.resolve(name) else { return Ok(None) };
         let same_origin = entry.origin.as_deref() == Some(&self.reference.to_string());
-        let (Some(known), true, None) = (&entry.origin_digest, same_origin, &self.sink) else {
-            return Ok(None);
-        };
+        let (Some(known), true) = (&entry.origin_digest, same_origin) else { return Ok(None) };
         if !self.is_complete(&entry)? {
             return Ok(None);
         }
@@ -204,9 +233,15 @@ impl Pull<'_> {
             if let Manifest::Image(image) = manifest
                 && image.is_image()
                 && let Ok((_, config)) = self.store.image_config(&image.config)
-                && config.platform().fit(platform).is_none()
             {
-                return Ok(false);
+                let unpacked = |sink: &Arc<dyn LayerSink>| {
+                    config.rootfs.diff_ids.iter().all(|diff_id| sink.has(diff_id))
+                };
+                if config.platform().fit(platform).is_none()
+                    || !self.sink.as_ref().is_none_or(unpacked)
+                {
+                    return Ok(false);
+                }
             }
         } else if entry.origin_digest.as_ref() != Some(&entry.target.digest) {
             return Ok(false);
@@ -290,14 +325,23 @@ impl Pull<'_> {
                 .diff_ids_for(image.layers.len())
                 .map_err(|source| PullError::Config { digest: at.digest.clone(), source })?;
             diff_ids = ids.iter().cloned().map(Some).collect();
+            if let Some(sink) = self.sink.clone() {
+                let ids = ids.to_vec();
+                let reserved = blocking(move || sink.reserve(&ids)).await?;
+                reserved.map_err(|source| PullError::Layers {
+                    name: self.reference.familiar(),
+                    source,
+                })?;
+            }
             entry.created = config.created;
         }
         let config = (!image.is_image()).then_some(&image.config);
+        let mut seen = HashSet::new(); // the empty layer often comes twice
         let blobs: Vec<(&Descriptor, Option<Digest>)> = config
             .map(|config| (config, None))
             .into_iter()
             .chain(image.layers.iter().zip(diff_ids))
-            .filter(|(blob, _)| !media::is_foreign(&blob.media_type))
+            .filter(|(blob, _)| !media::is_foreign(&blob.media_type) && seen.insert(&blob.digest))
             .collect();
         let size: u64 = blobs.iter().map(|(blob, _)| blob.size).sum();
         entry.size = Some(entry.size.unwrap_or(0) + size);
@@ -320,7 +364,7 @@ impl Pull<'_> {
             if let Some((sink, diff_id)) = wanted {
                 let (store, blob) = (self.store.clone(), blob.clone());
                 blocking(move || {
-                    let mut reader = store.open_verified(&blob)?;
+                    let mut reader = store.open_blob(&blob.digest)?;
                     sink.consume(&blob, &diff_id, &mut reader)
                         .map_err(|source| PullError::Layer { digest: blob.digest.clone(), source })
                 })
@@ -383,13 +427,15 @@ fn consume(
     blob: &Descriptor,
     wanted: Option<(Arc<dyn LayerSink>, Digest)>,
 ) -> Result<()> {
-    let mut reader = ingest.reader();
     let mut consumed = Ok(());
     if let Some((sink, diff_id)) = wanted {
-        consumed = sink.consume(blob, &diff_id, &mut reader);
+        consumed = sink.consume(blob, &diff_id, &mut ingest.unverified_reader());
+        if consumed.is_ok() {
+            return Ok(ingest.publish()?);
+        }
     }
     // Whatever became of the layer, the blob is worth keeping if it is right.
-    match reader.finish() {
+    match ingest.reader().finish() {
         Ok(()) => ingest.publish()?,
         Err(error) => {
             let mismatch = error.get_ref().and_then(|cause| cause.downcast_ref::<Mismatch>());
