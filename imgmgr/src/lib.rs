@@ -5,6 +5,7 @@
 pub mod config;
 pub mod copy;
 pub mod digest;
+pub mod edit;
 pub mod image;
 pub mod layer;
 pub mod progress;

@@ -3,6 +3,7 @@
 mod args;
 mod bundle;
 mod context;
+mod edit;
 mod images;
 mod output;
 mod progress;
@@ -49,6 +50,9 @@ fn dispatch(args: Args) -> Result<ExitCode, CommandError> {
         Command::Tag(tag) => images::tag(&context, &tag),
         Command::Untag(untag) => images::untag(&context, &untag),
         Command::History(history) => images::history(&context, &history),
+        Command::Config(config) => edit::config(&context, &config),
+        Command::Append(append) => edit::append(&context, &append),
+        Command::Import(import) => edit::import(&context, &import),
         Command::Inspect(inspect) => remote::inspect(&context, &inspect),
         Command::ListTags(list) => remote::list_tags(&context, &list),
         Command::Delete(delete) => remote::delete(&context, &delete),
