@@ -214,6 +214,3 @@ impl Created {
         self.hashes.as_ref().is_some_and(|hashes| hashes.contains(&self.hasher.hash_one(path)))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,0 @@
-//! Extraction against the kernel.
