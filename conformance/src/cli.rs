@@ -61,6 +61,9 @@ struct Selection {
     /// Run in a private mount namespace where `/sys/fs/cgroup` is cgroup2 only
     #[arg(long)]
     cgroup2_view: bool,
+    /// The program of `conformance/oracle`, for the area `oracle`
+    #[arg(long)]
+    oracle: Option<PathBuf>,
     /// Directory of the lists of known failures
     #[arg(long, default_value = KNOWN_FAILURES)]
     known_failures: PathBuf,
@@ -102,6 +105,8 @@ struct WorkerArgs {
     tag: String,
     #[arg(long)]
     rounds: u32,
+    #[arg(long)]
+    oracle: Option<PathBuf>,
     test: String,
 }
 
@@ -197,6 +202,7 @@ fn run_subject(
     let settings = Settings {
         jobs: selection.jobs,
         rounds: selection.rounds,
+        oracle: selection.oracle.as_deref().map(std::fs::canonicalize).transpose()?,
         require_all: std::env::var_os("REQUIRE_ALL").is_some_and(|value| value == "1"),
         limit: Duration::from_secs(selection.limit),
     };
@@ -259,6 +265,7 @@ fn run_worker(args: &WorkerArgs) -> Result<bool> {
         runtime: &args.runtime,
         name: &args.name,
         rounds: args.rounds,
+        oracle: args.oracle.as_deref(),
     };
     print_line(&serde_json::to_string(&worker::run(entry.test, &order))?);
     Ok(true)

@@ -22,6 +22,7 @@ use crate::suite::Entry;
 pub(crate) struct Settings {
     pub(crate) jobs: usize,
     pub(crate) rounds: u32,
+    pub(crate) oracle: Option<PathBuf>,
     pub(crate) require_all: bool,
     pub(crate) limit: Duration,
 }
@@ -133,6 +134,12 @@ impl Run<'_> {
             .arg("--work")
             .arg(self.work.path())
             .args(["--tag", tag])
+            .args(
+                self.settings
+                    .oracle
+                    .iter()
+                    .flat_map(|path| ["--oracle".as_ref(), path.as_os_str()]),
+            )
             .arg(entry.full_name())
             .stdin(Stdio::null())
             .stdout(File::create(report)?)

@@ -28,6 +28,7 @@ pub(crate) struct Order<'o> {
     pub(crate) runtime: &'o Path,
     pub(crate) name: &'o str,
     pub(crate) rounds: u32,
+    pub(crate) oracle: Option<&'o Path>,
 }
 
 /// Runs `test` and reports what became of it.
@@ -61,7 +62,8 @@ fn try_run(test: &Test, order: &Order<'_>) -> Result<Outcome> {
     unshare(CloneFlags::CLONE_NEWNS).context("new mount namespace")?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).context("private mounts")?;
-    let scene = Scene::open(order.work, order.tag, order.runtime, order.name, order.rounds)?;
+    let mut scene = Scene::open(order.work, order.tag, order.runtime, order.name, order.rounds)?;
+    scene.oracle = order.oracle.map(Path::to_owned);
     let before = Before::look();
     let result = (test.run)(&scene);
     let leaks = before.leaks(&scene)?;

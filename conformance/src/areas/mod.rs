@@ -16,6 +16,7 @@ mod listing;
 mod mount_options;
 mod mounts;
 mod namespaces;
+mod oracle;
 mod process;
 mod resources;
 mod rootless;
@@ -51,4 +52,5 @@ pub(crate) const AREAS: &[Area] = &[
             security::interrupted::TESTS,
         ],
     },
+    Area { name: "oracle", tests: &[oracle::TESTS] },
 ];

@@ -25,6 +25,8 @@ pub struct Scene {
     pub name: String,
     /// How many rounds the repeating tests make.
     pub rounds: u32,
+    /// The program that runs bundles by libcontainer, if there is one.
+    pub oracle: Option<PathBuf>,
     busybox: PathBuf,
     counter: Cell<u32>,
     ids: RefCell<Vec<String>>,
@@ -46,6 +48,7 @@ impl Scene {
             runtime: runtime.to_owned(),
             name: name.to_owned(),
             rounds,
+            oracle: None,
             busybox: work.join("busybox"),
             counter: Cell::new(0),
             ids: RefCell::new(Vec::new()),
