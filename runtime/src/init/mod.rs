@@ -111,6 +111,10 @@ struct Child<'p> {
     executable: Option<program::Executable>,
     /// The runtime's, which hooks get.
     umask: u32,
+    /// From here on, no descriptor reaches the program.
+    first_closed: u32,
+    /// Nothing of the runtime's is left but the way to report.
+    left: bool,
 }
 
 impl<'p> Child<'p> {
@@ -129,6 +133,8 @@ impl<'p> Child<'p> {
             wants_masks: false,
             executable: None,
             umask: 0,
+            first_closed: u32::MAX,
+            left: false,
         }
     }
 
@@ -203,7 +209,10 @@ impl<'p> Child<'p> {
             }
             Step::ChangeDirectory { path, create } => program::change_dir(path, *create)?,
             Step::FindProgram => self.executable = Some(program::find(self.program)?),
-            Step::SealDescriptors { first } => process::set_cloexec_from(*first)?,
+            Step::SealDescriptors { first } => {
+                process::set_cloexec_from(*first)?;
+                self.first_closed = *first;
+            }
             Step::ReportReady => {
                 // A runtime that has heard this may end; one that ended before is noticed here.
                 process::set_parent_death_signal(None)?;
@@ -289,6 +298,10 @@ impl<'p> Child<'p> {
 
     fn load_seccomp(&mut self, flags: u64, listener: Option<Slot>) -> StepResult {
         let flags = kernel::seccomp::FilterFlags::from_bits_retain(flags);
+        if listener.is_none() {
+            self.slots.clear();
+        }
+        self.leave_own_things()?;
         let notify = kernel::seccomp::set_filter(self.seccomp, flags)?;
         if let (Some(notify), Some(slot)) = (notify, listener) {
             let mut state = self.state.clone();

@@ -6,6 +6,7 @@ use kernel::process::StringVector;
 use kernel::rootdir::{Missing, RootDir};
 use kernel::{Errno, file, process, signal};
 use std::ffi::CString;
+use std::os::fd::AsFd;
 
 /// Where a program without a slash is looked for when the environment has no `PATH`
 /// (execvp(3)).
@@ -105,13 +106,26 @@ fn home_of(uid: u32) -> String {
 }
 
 impl Child<'_> {
+    /// Gives up what the program must not have, before a filter could forbid the calls for it.
+    pub(super) fn leave_own_things(&mut self) -> kernel::Result<()> {
+        if std::mem::replace(&mut self.left, true) {
+            return Ok(());
+        }
+        signal::reset_sigpipe();
+        signal::unblock_all()?;
+        // What the seccomp agent is sent over is needed after the filter is in force.
+        if self.slots.iter().flatten().next().is_none() || self.seccomp.is_empty() {
+            process::close_all_but(self.first_closed, self.socket.as_fd());
+        }
+        Ok(())
+    }
+
     /// Returns only with the error.
     pub(super) fn execute(&mut self) -> StepError {
-        let Some(executable) = &self.executable else { return Errno::INVAL.into() };
-        signal::reset_sigpipe();
-        if let Err(errno) = signal::unblock_all() {
+        if let Err(errno) = self.leave_own_things() {
             return errno.into();
         }
+        let Some(executable) = &self.executable else { return Errno::INVAL.into() };
         let errno = process::execve(&executable.path, &executable.args, &executable.env);
         let path = executable.path.to_string_lossy();
         let why = std::io::Error::from_raw_os_error(errno.raw_os_error());
