@@ -35,6 +35,19 @@ pub use rustix::io::Errno;
 /// What a system call returns.
 pub type Result<T> = core::result::Result<T, Errno>;
 
+/// What an error means, in the words of strerror(3) and in lower case: callers of programs in Go
+/// look for them so.
+#[must_use]
+pub fn error_text(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno.raw_os_error()).to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_lowercase().chain(characters).collect(),
+        None => text,
+    }
+}
+
 /// Turns the return value of a raw system call into a result.
 fn check(ret: libc::c_long) -> Result<libc::c_long> {
     if ret < 0 { Err(last_errno()) } else { Ok(ret) }

@@ -71,6 +71,9 @@ pub struct Record {
     /// Whether its mounts are in its maker's mount namespace, to be taken away with it.
     #[serde(default)]
     pub shares_mounts: bool,
+    /// Whether its processes outlive its init: it has no pid namespace of its own.
+    #[serde(default)]
+    pub shares_pids: bool,
     /// Whether the config has poststart or poststop hooks.
     #[serde(default)]
     pub late_hooks: bool,

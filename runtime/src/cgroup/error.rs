@@ -103,7 +103,8 @@ impl CgroupError {
         match self {
             CgroupError::Open { source, .. }
             | CgroupError::Read { source, .. }
-            | CgroupError::Write { source, .. } => {
+            | CgroupError::Write { source, .. }
+            | CgroupError::Attach { source, .. } => {
                 source.kind() == io::ErrorKind::NotFound || source.raw_os_error() == Some(ENODEV)
             }
             _ => false,

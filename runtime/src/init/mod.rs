@@ -184,6 +184,7 @@ impl<'p> Child<'p> {
             Step::SetAffinity(cpus) => {
                 schedule::set_affinity(0, cpus.0.iter().cloned().flatten())?;
             }
+            Step::ResetAffinity => schedule::set_affinity(0, 0..1024)?,
             Step::SetPersonality(domain) => process::set_personality((*domain).into())?,
             Step::SetMemoryPolicy { mode, nodes } => {
                 schedule::set_memory_policy(*mode, &user::node_mask(nodes))?;
@@ -286,12 +287,15 @@ impl<'p> Child<'p> {
             crate::plan::HookKind::CreateContainer => "creating",
             crate::plan::HookKind::StartContainer => "created",
         };
-        let env = match kind {
-            crate::plan::HookKind::StartContainer => self.program.env.as_slice(),
-            crate::plan::HookKind::CreateContainer => &[],
+        let env = match (kind, &self.executable) {
+            (crate::plan::HookKind::StartContainer, Some(executable)) => executable.env_strings(),
+            _ => Vec::new(),
         };
+        if let (crate::plan::HookKind::CreateContainer, Some(root)) = (kind, &self.root) {
+            file::enter_dir(root)?;
+        }
         let umask = process::set_umask(self.umask);
-        let done = crate::hooks::run_all(kind.name(), hooks, &state, env);
+        let done = crate::hooks::run_all(kind.name(), hooks, &state, &env);
         process::set_umask(umask);
         done.map_err(|error| StepError::new(Errno::CANCELED, error.to_string()))
     }

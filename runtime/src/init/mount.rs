@@ -41,7 +41,7 @@ impl Child<'_> {
         };
         let target =
             open_target(self.base(&step.target)?, &step.target.path, step.target_rule, missing)?;
-        set_attributes(tree.as_fd(), step.attributes, false)?;
+        set_bind_attributes(tree.as_fd(), step.attributes)?;
         self.finish_mount(step, tree, target.as_fd())
     }
 
@@ -179,6 +179,21 @@ fn set_attributes(tree: BorrowedFd<'_>, change: MountAttributes, recursive: bool
     Ok(mount::set_attributes(tree, change)?)
 }
 
+/// On a bind mount, an attribute that is asked for sets all of them, as mount(2) does: those not
+/// named are cleared, unless the user namespace's owner has locked them.
+fn set_bind_attributes(tree: BorrowedFd<'_>, wanted: MountAttributes) -> StepResult {
+    /// `MOUNT_ATTR_` RDONLY, NOSUID, NODEV, NOEXEC, NODIRATIME, NOSYMFOLLOW.
+    const SWITCHES: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x80 | 0x0020_0000;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let clear = wanted.clear | (SWITCHES & !wanted.set);
+    match set_attributes(tree, MountAttributes { set: wanted.set, clear }, false) {
+        Err(StepError { errno: Errno::PERM, .. }) => set_attributes(tree, wanted, false),
+        other => other,
+    }
+}
+
 /// Makes a file system instance, mounted nowhere yet.
 pub(super) fn new_filesystem(
     fstype: &str,
@@ -246,7 +261,8 @@ fn open_or_make_directory(
         Ok(target) => Ok((target, true)),
         Err(Errno::NOENT) => Ok((base.make(path, Missing::Directory)?, false)),
         Err(Errno::LOOP) if rule == TargetRule::NoSymlinks => {
-            let why = "a symlink in the image leads there, which procfs and sysfs must not follow";
+            let why =
+                "it must be mounted on ordinary directory, and a symlink in the image leads there";
             Err(StepError::new(Errno::LOOP, why))
         }
         Err(errno) => Err(errno.into()),

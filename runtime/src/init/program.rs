@@ -22,7 +22,14 @@ pub(super) struct Executable {
     env: StringVector,
 }
 
-/// Enters `path` as the container's user, through no magic link (`/proc/self/fd/7`), and makes
+impl Executable {
+    /// The environment, as hooks that have none of their own get it.
+    pub(super) fn env_strings(&self) -> Vec<String> {
+        self.env.strings().iter().map(|v| v.to_string_lossy().into_owned()).collect()
+    }
+}
+
+/// Enters `path`, through no magic link (`/proc/self/fd/7`), and makes
 /// sure that it is in the container (CVE-2024-21626).
 pub(super) fn change_dir(path: &str, create: bool) -> StepResult {
     let root = RootDir::new(file::open_dir_place(file::CWD, c"/")?);
@@ -50,8 +57,10 @@ pub(super) fn find(program: &Program) -> Result<Executable, StepError> {
     let name = program.args.first().ok_or(Errno::INVAL)?;
     let c_string = |text: &str| CString::new(text).map_err(|_| Errno::INVAL);
     let path = resolve(name, &program.env)?;
-    let mut env = program.env.iter().map(|v| c_string(v)).collect::<Result<Vec<_>, _>>()?;
-    if !program.env.iter().any(|v| v.starts_with("HOME=")) {
+    // An empty HOME is none, as for runc.
+    let variables = program.env.iter().filter(|v| v.as_str() != "HOME=");
+    let mut env = variables.map(|v| c_string(v)).collect::<Result<Vec<_>, _>>()?;
+    if !program.env.iter().any(|v| v.starts_with("HOME=") && v.len() > 5) {
         env.push(c_string(&format!("HOME={}", home_of(program.uid)))?);
     }
     let args = program.args.iter().map(|a| c_string(a)).collect::<Result<Vec<_>, _>>()?;
@@ -128,7 +137,6 @@ impl Child<'_> {
         let Some(executable) = &self.executable else { return Errno::INVAL.into() };
         let errno = process::execve(&executable.path, &executable.args, &executable.env);
         let path = executable.path.to_string_lossy();
-        let why = std::io::Error::from_raw_os_error(errno.raw_os_error());
-        StepError::new(errno, format!("exec {path}: {why}"))
+        StepError::new(errno, format!("exec {path}: {}", kernel::error_text(errno)))
     }
 }

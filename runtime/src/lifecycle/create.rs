@@ -284,6 +284,7 @@ fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootles
         resctrl: None,
         rootless,
         no_new_keyring: request.no_new_keyring,
+        shares_pids: !bundle.spec.namespaces.pid.is_new(),
         shares_mounts: bundle.spec.namespaces.mount.is_inherited(),
         late_hooks: !bundle.spec.hooks.poststart.is_empty()
             || !bundle.spec.hooks.poststop.is_empty(),

@@ -6,8 +6,11 @@ use super::{Context, LifecycleError};
 use crate::cgroup::Cgroup;
 use crate::container_id::ContainerId;
 use crate::request::KillRequest;
-use crate::state::{StateDir, Status};
+use crate::state::{Record, StateDir, Status};
 use std::os::fd::AsFd;
+
+/// The signal that no process can catch.
+const SIGKILL: i32 = 9;
 
 /// Sends a signal to a container's init process, or to all its processes.
 ///
@@ -21,6 +24,10 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
         Cgroup::open(&record.cgroup).signal_all(signal)?;
         return Ok(());
     }
+    if signal == SIGKILL && state.record()?.shares_pids {
+        // Without a pid namespace the kernel does not take the others down with init.
+        return kill_group(&state.record()?);
+    }
     let Some(init) = state.init()? else { return Err(LifecycleError::NotRunning) };
     let pidfd = init.open().map_err(kernel_error("open the init process"))?;
     let Some(pidfd) = pidfd else { return Err(LifecycleError::NotRunning) };
@@ -28,6 +35,15 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
         kernel::Errno::SRCH => LifecycleError::NotRunning,
         errno => LifecycleError::Signal { signal, source: errno.into() },
     })
+}
+
+fn kill_group(record: &Record) -> Result<(), LifecycleError> {
+    let cgroup = Cgroup::open(&record.cgroup);
+    match cgroup.pids() {
+        Ok(pids) if pids.is_empty() => Err(LifecycleError::NotRunning),
+        Err(error) if error.is_gone() => Err(LifecycleError::NotRunning),
+        _ => Ok(cgroup.kill_all().map(drop)?),
+    }
 }
 
 /// Stops all processes of a container where they are.

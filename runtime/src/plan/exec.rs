@@ -72,8 +72,11 @@ pub fn plan_exec(
     if !options.no_new_keyring {
         steps.push(Step::NewSessionKeyring { name: format!("_ses.{}", options.id) });
     }
-    if let Some(cpus) = &process.exec_cpu_affinity.r#final {
-        steps.push(Step::SetAffinity(cpus.clone()));
+    let affinity = &process.exec_cpu_affinity;
+    match (&affinity.r#final, &affinity.initial) {
+        (Some(cpus), _) => steps.push(Step::SetAffinity(cpus.clone())),
+        (None, Some(_)) => {}
+        (None, None) => steps.push(Step::ResetAffinity),
     }
     if let (Some(socket), Some(terminal)) = (console_socket, terminal) {
         steps.push(Step::OpenRootfs { path: "/".into() });

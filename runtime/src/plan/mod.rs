@@ -307,6 +307,7 @@ pub fn plan_container(
         value: sysctl.value.clone(),
     }));
     steps.extend(filesystem.protect);
+    steps.push(Step::ResetAffinity);
     steps.extend(confined.before_user(terminal));
     let start = match start_socket {
         Some(slot) => StartVia::Socket(slot),

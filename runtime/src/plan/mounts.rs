@@ -451,7 +451,10 @@ impl<'a> Planner<'a> {
     fn protect(&self) -> Vec<Step> {
         let read_only =
             self.spec.readonly_paths.iter().map(|path| Step::ReadOnlyPath(self.place(path)));
-        let masked = self.spec.masked_paths.iter().map(|path| Step::MaskPath(self.place(path)));
+        let paths = &self.spec.masked_paths;
+        let first = |(at, path): &(usize, &ContainerPath)| !paths[..*at].contains(path);
+        let masked = paths.iter().enumerate().filter(first);
+        let masked = masked.map(|(_, path)| Step::MaskPath(self.place(path)));
         read_only.chain(masked).collect()
     }
 }

@@ -243,7 +243,10 @@ impl Confinement {
     }
 
     fn user_and_program(&self, first_closed: u32, make_cwd: bool) -> Vec<Step> {
+        // With the runtime's rights, as runc does: what the user may not enter can still be where
+        // the program starts.
         let mut steps = vec![
+            Step::ChangeDirectory { path: self.cwd.clone(), create: make_cwd },
             Step::LimitBounding { keep: self.capabilities.bounding },
             self.user.clone(),
             Step::SetUmask(self.umask),
@@ -251,7 +254,6 @@ impl Confinement {
         if self.filter_comes_first() {
             steps.push(Step::RaisePermitted);
         }
-        steps.push(Step::ChangeDirectory { path: self.cwd.clone(), create: make_cwd });
         if !self.filter_comes_first() {
             steps.push(self.set_capabilities());
         }

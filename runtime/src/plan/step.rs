@@ -160,6 +160,8 @@ pub enum Step {
     },
     /// sched_setaffinity(2).
     SetAffinity(NumberSet),
+    /// Run on every CPU that the cgroup allows, whatever the runtime was bound to.
+    ResetAffinity,
     /// personality(2).
     SetPersonality(u32),
     /// set_mempolicy(2).
@@ -505,6 +507,7 @@ impl fmt::Display for Step {
                 write!(f, "set I/O priority class {class} level {level}")
             }
             Step::SetAffinity(cpus) => write!(f, "run on CPUs {cpus}"),
+            Step::ResetAffinity => f.write_str("run on all CPUs"),
             Step::SetPersonality(domain) => write!(f, "set personality {domain:#x}"),
             Step::SetMemoryPolicy { mode, nodes } => {
                 write!(f, "set memory policy {mode:#x} on nodes {nodes}")

@@ -114,11 +114,16 @@ impl Resolve for ExecArgs {
 
 impl ExecArgs {
     fn take_changes(&mut self) -> Result<ProcessChanges, UsageError> {
-        let args = std::mem::take(&mut self.command);
+        let mut args = std::mem::take(&mut self.command);
+        // What stands before the command to end the flags is not part of it.
+        if args.first().is_some_and(|word| word == "--") {
+            args.remove(0);
+        }
         if args.is_empty() {
             return Err(UsageError::ExecWithoutCommand);
         }
-        let (uid, gid) = match self.user.as_deref().filter(|user| !user.is_empty()) {
+        // An empty user is an error: it must never come out as 0 (CVE-2024-40635).
+        let (uid, gid) = match self.user.as_deref() {
             Some(user) => parse_user(user)?,
             None => (None, None),
         };
