@@ -71,9 +71,6 @@ pub fn launch(
     for warning in &plan.warnings {
         context.journal.warn(format_args!("{warning}"));
     }
-    if bundle.spec.intel_rdt.is_some() {
-        refuse_intel_rdt()?;
-    }
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
     let record = record(&bundle, request, &cgroup_plan, host.uid != 0);
@@ -172,17 +169,6 @@ pub(super) const NATIVE: SeccompArch = SeccompArch::Aarch64;
 /// The architecture of this build.
 #[cfg(target_arch = "riscv64")]
 pub(super) const NATIVE: SeccompArch = SeccompArch::Riscv64;
-
-/// config-linux.md#intelrdt: without resctrl, an error.
-fn refuse_intel_rdt() -> Result<(), LifecycleError> {
-    const RESCTRL: &str = "/sys/fs/resctrl/schemata";
-    let reason = if file::exists(file::CWD, RESCTRL) {
-        "this build does not manage resctrl groups yet"
-    } else {
-        "no resctrl file system is mounted at `/sys/fs/resctrl`"
-    };
-    Err(LifecycleError::Unsupported { property: "linux.intelRdt", reason: reason.to_owned() })
-}
 
 pub(super) fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
     let path = &spec.root.path;
