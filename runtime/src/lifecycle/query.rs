@@ -47,13 +47,6 @@ pub fn view(state: &StateDir) -> Result<ContainerView, LifecycleError> {
 /// # Errors
 /// [`StateError::Root`] if the root can't be read.
 pub fn list(context: Context<'_>) -> Result<Vec<ContainerView>, LifecycleError> {
-    let settings = context.settings;
-    if !settings.root_is_default
-        && !kernel::file::exists(kernel::file::CWD, settings.root.as_path())
-    {
-        let source = std::io::ErrorKind::NotFound.into();
-        return Err(StateError::Root { path: settings.root.clone(), source }.into());
-    }
     let mut views = Vec::new();
     for id in StateDir::list(&context.settings.root)? {
         match state(context, &id) {
