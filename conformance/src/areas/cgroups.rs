@@ -58,7 +58,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("events-stats-pids", "runc-events(8) --stats", &[Need::Controller("pids")], stats_pids),
     test("events-stats-cpu", "runc-events(8) --stats", &[], stats_cpu),
     test("events-stats-stopped-fails", "runc-events(8) --stats", &[], stats_stopped),
-    test("events-interval", "runc-events(8) --interval", &[], interval),
+    test("events-interval", "runc-events(8) --interval", &[Need::Controller("memory")], interval),
     test("events-interval-zero-fails", "runc-events(8) --interval", &[], interval_zero),
     test("events-oom", "runc-events(8)", &[Need::Controller("memory")], oom),
     test("exec-sub-cgroup", "runc-exec(8) --cgroup", &[], exec_sub),

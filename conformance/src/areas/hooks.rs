@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::bundle::Bundle;
 use crate::harness::expect::{contains, equal, holds};
+use crate::harness::process::wait_ended;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
 
@@ -306,7 +307,10 @@ fn poststop_time(scene: &Scene) -> Result<()> {
     let id = scene.id();
     let script = format!("ls {} 2>/dev/null | grep -c {id} >{}", root.display(), file.display());
     scene.create_command(bundle.idle().hook("poststop", &script), &id, &[])?.run()?.ok()?;
+    let state = scene.runtime(&["state", &id]).run()?.json()?;
+    let pid = i32::try_from(state["pid"].as_i64().context("pid")?)?;
     scene.runtime(&["kill", &id, "KILL"]).run()?.ok()?;
+    holds("init lives", wait_ended(pid, std::time::Duration::from_secs(10))?)?;
     holds("poststop ran at kill", !file.exists())?;
     scene.runtime(&["delete", "--force", &id]).run()?.ok()?;
     holds("poststop did not run", file.exists())
