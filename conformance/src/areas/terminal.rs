@@ -268,10 +268,10 @@ fn foreground_exit(scene: &Scene) -> Result<()> {
     running.wait()?.exits(9).map(drop)
 }
 
+/// The size is copied at or after the start, so that the program looks until there is one.
 fn foreground_size(scene: &Scene) -> Result<()> {
-    let (running, master) = in_foreground(scene, "read x; stty size; echo end")?;
-    // The size is copied after the start; the line makes the container wait for it.
-    File::from(master.try_clone()?).write_all(b"go\n")?;
+    let script = "until stty size 2>/dev/null | grep -v '^0 0'; do sleep 0.05; done; echo end";
+    let (running, master) = in_foreground(scene, script)?;
     contains("size", &read_until(&master, "end")?, "33 77")?;
     running.wait()?.ok().map(drop)
 }
