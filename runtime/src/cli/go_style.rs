@@ -30,8 +30,10 @@ pub(super) fn normalise(
             Some(Flag { arg, value }) if takes_value(arg) => {
                 let value = value.map(OsStr::to_owned).or_else(|| rest.next().cloned());
                 let repeats = matches!(arg.get_action(), ArgAction::Append);
-                // An empty value is no value, unless it is one of a list.
-                if repeats || value.as_ref().is_none_or(|value| !value.is_empty()) {
+                // An empty value is no value, unless it is one of a list, or a user: nobody must
+                // become root by an empty variable (CVE-2024-40635).
+                let must_be_valid = repeats || arg.get_id() == "user";
+                if must_be_valid || value.as_ref().is_none_or(|value| !value.is_empty()) {
                     out.push(with_value(arg, value));
                 }
             }
