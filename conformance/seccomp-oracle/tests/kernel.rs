@@ -32,9 +32,13 @@ impl Random {
         self.next() % end
     }
 
+    fn index(&mut self, end: u64) -> usize {
+        usize::try_from(self.below(end)).expect("tables here are short")
+    }
+
     fn value(&mut self) -> u64 {
-        let low = [self.below(4), 0x8000_0000, u64::from(u32::MAX)][self.below(3) as usize];
-        let high = [0, 1 << 32, 1 << 63][self.below(3) as usize];
+        let low = [self.below(4), 0x8000_0000, u64::from(u32::MAX)][self.index(3)];
+        let high = [0, 1 << 32, 1 << 63][self.index(3)];
         high | low
     }
 
@@ -46,7 +50,7 @@ impl Random {
         let errno = u16::try_from(100 + self.below(5)).unwrap();
         let args = (0..=self.below(3)).map(|_| SeccompArg {
             index: u8::try_from(self.below(6)).unwrap(),
-            op: ops[self.below(7) as usize],
+            op: ops[self.index(7)],
             value: self.value(),
             value_two: self.value(),
         });
