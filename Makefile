@@ -22,7 +22,7 @@ check: ## Format, lints and unit tests: fast, no root
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace --lib --bins
 
-test: ## All that CI runs: checks, kernel, conformance, clients, VM, fuzz smoke, docs
+test: ## All that CI runs: checks, unit tests, documents, demo, conformance, clients
 	conformance/all
 
 conformance: build ## Run the suite on $(PEERS) and runt, and print a table
