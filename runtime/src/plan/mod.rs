@@ -10,6 +10,8 @@ mod mounts;
 mod namespaces;
 mod process;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use exec::{ExecPlan, plan_exec};
 pub use step::*;

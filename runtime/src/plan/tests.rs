@@ -1,0 +1,109 @@
+//! Golden plans: what a config leads to, as text.
+
+use super::*;
+use crate::spec::ContainerSpec;
+use std::path::{Path, PathBuf};
+
+fn host() -> HostFacts {
+    HostFacts {
+        uid: 0,
+        gid: 0,
+        permitted: u64::MAX,
+        in_user_namespace: false,
+        cgroup_mount: CgroupMount::Unified {
+            own: PathBuf::from("/sys/fs/cgroup/c"),
+            hierarchy: PathBuf::from("/sys/fs/cgroup"),
+        },
+        cgroup_attach: false,
+        selinux: false,
+        apparmor: false,
+    }
+}
+
+fn options(start: StartMode) -> PlanOptions {
+    PlanOptions {
+        id: "c".to_owned(),
+        start,
+        no_pivot: false,
+        no_new_keyring: false,
+        first_closed: 3,
+        extra_env: Vec::new(),
+        notify_dir: None,
+    }
+}
+
+fn plan(config: &str, host: &HostFacts) -> Result<Plan, PlanError> {
+    let parsed = ContainerSpec::from_json(config.as_bytes(), Path::new("/b")).unwrap();
+    plan_container(&parsed.spec, host, &options(StartMode::Later))
+}
+
+/// A config with `linux` and more properties beside a process and a rootfs.
+fn config(linux: &str, more: &str) -> String {
+    format!(
+        r#"{{"ociVersion":"1.3.0","root":{{"path":"rootfs"}},
+            "process":{{"cwd":"/","args":["true"],"user":{{"uid":0,"gid":0}}}},
+            "linux":{{{linux}}}{more}}}"#
+    )
+}
+
+#[track_caller]
+fn check(linux: &str, more: &str, expected: &str) {
+    assert_eq!(plan(&config(linux, more), &host()).unwrap().to_string(), expected);
+}
+
+#[test]
+fn the_least_container() {
+    check(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"}]"#,
+        "",
+        include_str!("../../tests/golden/least.txt"),
+    );
+}
+
+#[test]
+fn mounts_devices_and_masks_are_resolved_beneath_what_the_plan_makes() {
+    check(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"},{"type":"network"},{"type":"uts"},
+            {"type":"cgroup"}],"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"],
+            "sysctl":{"net.ipv4.ip_forward":"1"}"#,
+        r#","hostname":"web","mounts":[
+            {"destination":"/proc","type":"proc","source":"proc"},
+            {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","mode=755"]},
+            {"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro"]},
+            {"destination":"/data","type":"bind","source":"/srv","options":["rbind","ro"]}]"#,
+        include_str!("../../tests/golden/usual.txt"),
+    );
+}
+
+#[test]
+fn a_user_namespace_waits_for_its_maps_and_binds_devices() {
+    check(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"},{"type":"user"}],
+            "uidMappings":[{"containerID":0,"hostID":100000,"size":65536}],
+            "gidMappings":[{"containerID":0,"hostID":100000,"size":65536}]"#,
+        "",
+        include_str!("../../tests/golden/user-namespace.txt"),
+    );
+}
+
+#[test]
+fn what_a_host_cannot_honour_is_refused_by_name() {
+    let linux = r#""namespaces":[{"type":"mount"},{"type":"pid"}]"#;
+    let unprivileged = HostFacts { uid: 1000, ..host() };
+    assert_eq!(plan(&config(linux, ""), &unprivileged), Err(PlanError::NeedsUserNamespace));
+    let over_proc = r#","mounts":[{"destination":"/proc/sys","type":"tmpfs","source":"x"}]"#;
+    let refused = plan(&config(linux, over_proc), &host()).unwrap_err().to_string();
+    assert!(refused.contains("`/proc/sys`") && refused.contains("inside /proc"), "{refused}");
+}
+
+#[test]
+fn what_this_runtime_does_not_have_is_left_out_with_a_warning() {
+    let spec = config(r#""namespaces":[{"type":"mount"}]"#, "");
+    let sets = r#""capabilities":{"permitted":["CAP_SYS_RESOURCE","CAP_CHOWN"],
+        "effective":["CAP_SYS_RESOURCE","CAP_CHOWN"],"bounding":["CAP_CHOWN"]},"cwd""#;
+    let spec = spec.replacen("\"cwd\"", sets, 1);
+    let without = HostFacts { permitted: 1, ..host() };
+    let plan = plan(&spec, &without).unwrap();
+    assert!(plan.warnings[0].contains("CAP_SYS_RESOURCE"), "{:?}", plan.warnings);
+    assert!(plan.to_string().contains("capabilities effective 0x1 permitted 0x1"), "{plan}");
+}
