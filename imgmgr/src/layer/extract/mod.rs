@@ -2,8 +2,8 @@
 //!
 //! | entry | calls in the usual case |
 //! |---|---|
-//! | file | `openat(O_CREAT\|O_EXCL)` `write`* [`fchown`] [`fchmod`] [`fsetxattr`]* `futimens` `close` |
-//! | directory | `mkdirat` `openat` [`fchown`] [`fchmod`] ... times when all is done |
+//! | file | `openat(O_CREAT\|O_EXCL)` `write`* (`fchown`) (`fchmod`) (`fsetxattr`)* `futimens` `close` |
+//! | directory | `mkdirat` `openat` (`fchown`) (`fchmod`) ... times when all is done |
 //! | link, device, pipe | `symlinkat`/`mknodat` `openat(O_PATH)` `fstat` [...] `utimensat` `close` |
 //! | hard link | `openat2` `linkat` |
 //!
