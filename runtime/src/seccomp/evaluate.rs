@@ -1,6 +1,6 @@
 //! What a profile means, said slowly: one call at a time, no table, no graph.
 //!
-//! [`super::compile`] is held against this in tests and by the fuzzer.
+//! [`super::compile()`] is held against this in tests and by the fuzzer.
 //!
 //! - The native architecture and the listed ones take part; any other kills the thread, and so does
 //!   an x32 number where x32 isn't listed.

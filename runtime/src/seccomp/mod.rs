@@ -3,7 +3,7 @@
 //! ```text
 //! SeccompProfile -> rules (verdict by call) -> graph (dispatch, conditions) -> layout -> Program
 //! ```
-//! [`compile`] is pure: the same profile gives the same program on every machine of an
+//! [`compile()`] is pure: the same profile gives the same program on every machine of an
 //! architecture. Nothing here loads a filter; `kernel::seccomp` does. What a profile means is said
 //! once more, slowly, in [`evaluate`]: tests hold the two against each other, and against
 //! libseccomp.
