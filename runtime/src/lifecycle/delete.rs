@@ -56,9 +56,6 @@ pub fn delete(
     match status(&state, &record)? {
         Status::Stopped | Status::Creating => {}
         Status::Created => stop(context, &record, init),
-        status if request.force => {
-            return Err(LifecycleError::NotStopped { id: record.id, status });
-        }
         status => return Err(LifecycleError::NotStopped { id: record.id, status }),
     }
     take_away(context, &state, &record)?;

@@ -24,9 +24,12 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
         Cgroup::open(&record.cgroup).signal_all(signal)?;
         return Ok(());
     }
-    if signal == SIGKILL && state.record()?.shares_pids {
-        // Without a pid namespace the kernel does not take the others down with init.
-        return kill_group(&state.record()?);
+    if signal == SIGKILL {
+        let record = state.record()?;
+        if record.shares_pids {
+            // Without a pid namespace the kernel does not take the others down with init.
+            return kill_group(&record);
+        }
     }
     let Some(init) = state.init()? else { return Err(LifecycleError::NotRunning) };
     let pidfd = init.open().map_err(kernel_error("open the init process"))?;
