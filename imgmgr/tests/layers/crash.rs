@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use imgmgr::layer::store::LayerStore;
 use imgmgr::layer::{LayerForm, UnpackOptions};
 
-use crate::support::{TAR, Tar, can_run, digest, is_root, record, unpack, write_layout};
+use crate::support::{
+    TAR, Tar, can_run, differences, digest, is_root, record, unpack, write_layout,
+};
 
 const KILLS: u32 = 40;
 
@@ -70,7 +72,9 @@ fn a_killed_unpack_leaves_only_whole_layers() {
             let names =
                 LayerStore::open(&store, UnpackOptions::default()).unwrap().names().unwrap();
             for name in names {
-                assert!(record(&store.join(&name).join("tree")) == whole[&name], "{round}: {name}");
+                let found = record(&store.join(&name).join("tree"));
+                let wrong = differences(&found, &whole[&name]);
+                assert!(wrong.is_empty(), "round {round}, {name}:\n{}", wrong.join("\n"));
             }
         }
         if round % 20 == 19 {

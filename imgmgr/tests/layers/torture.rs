@@ -305,6 +305,17 @@ fn attack(tar: &Tar, form: LayerForm) -> (Result<(), LayerError>, bool) {
 }
 
 #[test]
+fn a_root_that_no_entry_describes_has_no_date_of_its_own() {
+    let mut tar = Tar::default();
+    tar.file("f", b"x");
+    let dir = tempfile::tempdir().unwrap();
+    let options = UnpackOptions { form: LayerForm::Overlay, ..UnpackOptions::default() };
+    unpack(&tar.end(), dir.path(), options).unwrap();
+    let times = fs::metadata(dir.path()).unwrap();
+    assert_eq!((times.mtime(), times.mtime_nsec()), (0, 0));
+}
+
+#[test]
 fn nothing_leaves_the_destination() {
     if !is_root() {
         return;

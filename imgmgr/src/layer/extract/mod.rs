@@ -74,8 +74,10 @@ pub(super) fn extract<R: BufRead>(
         links: nodes::LinkParent::default(),
         writeback: nodes::WriteBack::new(options.durability),
     };
-    if options.form == LayerForm::Flat {
-        extraction.tree.keep_times(Vec::new(), root)?;
+    match options.form {
+        LayerForm::Flat => extraction.tree.keep_times(Vec::new(), root)?,
+        // A layer in a store is the same whenever it is unpacked.
+        _ => extraction.tree.date_root_at_epoch(),
     }
     let mut entries = 0u64;
     let mut cleaned = Vec::new();

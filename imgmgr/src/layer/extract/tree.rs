@@ -328,6 +328,11 @@ impl<'t> Tree<'t> {
         Ok(())
     }
 
+    /// Dates the root as every directory that no entry describes, until one does.
+    pub(super) fn date_root_at_epoch(&mut self) {
+        self.ends.insert(Vec::new(), DirectoryEnd { atime: EPOCH, mtime: EPOCH, mode: None });
+    }
+
     /// Follows the symbolic links of a directory path, each inside the root: the result has none.
     pub(super) fn resolve(&self, dir: &[u8]) -> Result<Vec<u8>, LayerError> {
         let mut pending: Vec<Vec<u8>> = components(dir);
