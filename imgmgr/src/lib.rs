@@ -5,6 +5,7 @@
 pub mod config;
 pub mod copy;
 pub mod digest;
+pub mod disk_usage;
 pub mod edit;
 pub mod image;
 pub mod layer;
@@ -17,3 +18,5 @@ pub mod repack;
 pub mod snapshot;
 pub mod store;
 pub mod unpack;
+pub mod upkeep;
+mod xattrs;

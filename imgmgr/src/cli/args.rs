@@ -128,13 +128,13 @@ pub(crate) enum Command {
     /// Unmount what `mount` mounted
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
-    /// Remove what no image needs
+    /// Remove blobs and unpacked layers that no image, snapshot, bundle or mount needs
     Gc(GcArgs),
-    /// Check the store: every blob, name and reference
+    /// Check the store: every blob, name and reference, and every unpacked layer against its blob
     Fsck(FsckArgs),
     /// Check an image or layout against the OCI image specification
     Validate(ValidateArgs),
-    /// Show how much space images take
+    /// Show how much space images, unpacked layers and snapshots take
     Df(DfArgs),
 }
 
@@ -545,9 +545,12 @@ pub(crate) struct GcArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct FsckArgs {
-    /// Remove damaged blobs, and pull the images that need them again
+    /// Fetch damaged blobs again, and unpack damaged layers again
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Leave unpacked layers out, which takes as long as unpacking them
+    #[arg(long)]
+    pub(crate) blobs_only: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,24 +6,19 @@ use std::path::{Path, PathBuf};
 
 use bundles::{BundleOptions, RootAccess, Terminal};
 use imgmgr::digest::Digest;
-use imgmgr::layer::store::LayerStore;
-use imgmgr::layer::{Cancel, DeviceNodes, Durability, IdRange, Ownership, UnpackOptions};
+use imgmgr::layer::{Cancel, DeviceNodes, IdRange, Ownership, UnpackOptions};
 use imgmgr::repack::{LayerNote, LayerSink};
-use imgmgr::snapshot::{
-    DiffOptions, IdMapping, SnapshotKind, Snapshots, StoredImage, detached, layer_options,
-};
-use imgmgr::store::ImageEntry;
+use imgmgr::snapshot::{DiffOptions, IdMapping, SnapshotKind, StoredImage, detached};
+use imgmgr::store::{ImageEntry, Lease};
 use imgmgr::unpack::{UnpackImage, refresh_bundle, repack_bundle, unpack_bundle};
+use imgmgr::upkeep::{BASE, pin_bundle};
 
 use super::args::{MountArgs, PlatformArgs, RepackArgs, UmountArgs, UnpackArgs};
 use super::context::{Context, platform};
 use super::output::{CommandError, Done, line};
 
-/// The bundle's base image, so that `repack` needs no other word.
-const BASE: &str = "imgmgr.base";
-
 pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
-    let image = load(context, &args.image, &args.platform)?;
+    let (image, _lease) = load(context, &args.image, &args.platform)?;
     let is_root = rustix::process::geteuid().is_root();
     let (uids, gids) = (ranges(&args.uid_map)?, ranges(&args.gid_map)?);
     let ownership = match (args.rootless || !is_root, uids.is_empty() && gids.is_empty()) {
@@ -35,7 +30,7 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
         Ownership::Caller => DeviceNodes::Placeholder,
         Ownership::Keep | Ownership::Map { .. } => DeviceNodes::Create,
     };
-    let options = UnpackOptions { ownership, devices, ..options(context) };
+    let options = UnpackOptions { ownership, devices, ..context.unpack_options() };
     let bundle_options = BundleOptions {
         command: (!args.args.is_empty()).then(|| args.args.clone()),
         env: args.env.clone(),
@@ -50,9 +45,7 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
     let parts = UnpackImage { config: &image.config, layers: &image.layers, blobs: &blobs };
     unpack_bundle(&parts, &args.bundle, &options, &bundle_options, &Cancel::default())
         .map_err(CommandError::run)?;
-    let base = args.bundle.join(BASE);
-    std::fs::write(&base, image.target.digest.to_string())
-        .map_err(|e| CommandError::run(format!("cannot write `{}`: {e}", base.display())))
+    Ok(pin_bundle(&context.store()?, &args.bundle, &image.target)?)
 }
 
 pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
@@ -65,7 +58,7 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
         }
     };
     let store = context.store()?;
-    let image = load(context, &base, &args.platform)?;
+    let (image, _lease) = load_base(context, &base, &args.platform)?;
     let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
     let latest = match &epoch {
         Some(text) => Some(text.parse::<i64>().map_err(|_| {
@@ -82,20 +75,17 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
     store.tag(&ImageEntry::new(&name.to_string(), target.clone()))?;
     if args.refresh {
         refresh_bundle(&args.bundle).map_err(CommandError::run)?;
-        let path = args.bundle.join(BASE);
-        std::fs::write(&path, target.digest.to_string())
-            .map_err(|e| CommandError::run(format!("cannot write `{}`: {e}", path.display())))?;
+        pin_bundle(&store, &args.bundle, &target)?;
     }
     line(format_args!("{} ({} entries)", target.digest, summary.entries))
 }
 
 pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
-    let image = load(context, &args.image, &args.platform)?;
-    let layers = LayerStore::open(layers_path(context), layer_options(options(context)))
-        .map_err(CommandError::run)?;
+    let (image, _lease) = load(context, &args.image, &args.platform)?;
+    let layers = context.layers()?;
     let chain = image.unpack(&layers, &Cancel::default()).map_err(CommandError::run)?;
     let target = absolute(&args.target)?;
-    let snapshots = Snapshots::open(context.data().join("snapshots")).map_err(CommandError::run)?;
+    let snapshots = context.snapshots()?;
     let id = mount_id(&target);
     let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
     let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
@@ -112,11 +102,12 @@ pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
 
 pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     let target = absolute(&args.target)?;
-    let snapshots = Snapshots::open(context.data().join("snapshots")).map_err(CommandError::run)?;
+    let snapshots = context.snapshots()?;
     let id = mount_id(&target);
     // Only what we mounted is unmounted.
     snapshots.get(&id).map_err(CommandError::run)?;
-    match kernel::mount::detach(target.as_path()) {
+    // Not lazily: its layers may go once the snapshot is gone.
+    match rustix::mount::unmount(target.as_path(), rustix::mount::UnmountFlags::NOFOLLOW) {
         // A `mount` that was killed may have left a snapshot without a mount.
         Ok(()) | Err(kernel::Errno::INVAL) => {}
         Err(e) => {
@@ -127,22 +118,23 @@ pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     snapshots.remove(&id).map_err(CommandError::run)
 }
 
-fn load(context: &Context, name: &str, args: &PlatformArgs) -> Done<StoredImage> {
+/// An image of the store, which stays there as long as the lease is held.
+fn load(context: &Context, name: &str, args: &PlatformArgs) -> Done<(StoredImage, Lease)> {
     let store = context.store()?;
     let (_, descriptor) = store.resolve_image(name, &platform(args)?)?;
-    StoredImage::load(&store, &descriptor).map_err(CommandError::run)
+    let lease = store.lease()?;
+    lease.take(&descriptor)?;
+    Ok((StoredImage::load(&store, &descriptor).map_err(CommandError::run)?, lease))
 }
 
-fn options(context: &Context) -> UnpackOptions {
-    let durability = match context.durability() {
-        imgmgr::store::Durability::NoSync => Durability::NoSync,
-        imgmgr::store::Durability::Sync => Durability::Durable,
-    };
-    UnpackOptions { durability, ..UnpackOptions::default() }
-}
-
-fn layers_path(context: &Context) -> PathBuf {
-    context.store_path().join("x-imgmgr/layers")
+/// The image that a bundle names by digest, under a name or not; or one by name.
+fn load_base(context: &Context, name: &str, args: &PlatformArgs) -> Done<(StoredImage, Lease)> {
+    let Ok(digest) = name.trim().parse::<Digest>() else { return load(context, name, args) };
+    let store = context.store()?;
+    let target = store.describe_manifest(&digest)?;
+    let lease = store.lease()?;
+    lease.take(&target)?;
+    Ok((StoredImage::load(&store, &target).map_err(CommandError::run)?, lease))
 }
 
 /// The snapshot behind a mount point, so that `umount` finds it.

@@ -15,7 +15,9 @@ use imgmgr::reference::Reference;
 use imgmgr::registry::{
     Client, ClientOptions, Credential, CredentialSource, NoCredentials, RetryPolicy, TlsOptions,
 };
+use imgmgr::snapshot::{Snapshots, layer_options};
 use imgmgr::store::{Durability, Store};
+use imgmgr::upkeep::Upkeep;
 
 use super::args::{GlobalArgs, PlatformArgs};
 use super::output::{CommandError, Done};
@@ -52,10 +54,6 @@ impl Context {
         if self.global.no_sync { Durability::NoSync } else { Durability::Sync }
     }
 
-    pub(crate) fn data(&self) -> &Path {
-        &self.root
-    }
-
     pub(crate) fn store_path(&self) -> PathBuf {
         self.root.join("images")
     }
@@ -64,15 +62,28 @@ impl Context {
         Ok(Store::open_real(&self.store_path(), self.durability())?)
     }
 
-    /// The unpacked layers, beside the blobs.
-    pub(crate) fn layers(&self) -> Done<LayerStore> {
+    /// Options of every unpack.
+    pub(crate) fn unpack_options(&self) -> UnpackOptions {
         let durability = match self.durability() {
-            Durability::Sync => imgmgr::layer::Durability::CallerSyncs,
+            Durability::Sync => imgmgr::layer::Durability::Durable,
             Durability::NoSync => imgmgr::layer::Durability::NoSync,
         };
-        let options = UnpackOptions { durability, ..UnpackOptions::default() };
+        UnpackOptions { durability, ..UnpackOptions::default() }
+    }
+
+    /// The unpacked layers, beside the blobs.
+    pub(crate) fn layers(&self) -> Done<LayerStore> {
         let root = self.store_path().join("x-imgmgr/layers");
-        LayerStore::open(root, options).map_err(CommandError::run)
+        LayerStore::open(root, layer_options(self.unpack_options())).map_err(CommandError::run)
+    }
+
+    pub(crate) fn snapshots(&self) -> Done<Snapshots> {
+        Snapshots::open(self.root.join("snapshots")).map_err(CommandError::run)
+    }
+
+    pub(crate) fn upkeep(&self) -> Done<Upkeep> {
+        let (store, layers, snapshots) = (self.store()?, self.layers()?, self.snapshots()?);
+        Ok(Upkeep { store, layers, snapshots })
     }
 
     pub(crate) fn logins(&self) -> DockerConfig {

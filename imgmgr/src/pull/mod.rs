@@ -326,6 +326,8 @@ impl Pull<'_> {
                 .map_err(|source| PullError::Config { digest: at.digest.clone(), source })?;
             diff_ids = ids.iter().cloned().map(Some).collect();
             if let Some(sink) = self.sink.clone() {
+                // Once more, now that it can be read: from here on a sweep sees its layers.
+                self.lease.take(&image.config)?;
                 let ids = ids.to_vec();
                 let reserved = blocking(move || sink.reserve(&ids)).await?;
                 reserved.map_err(|source| PullError::Layers {

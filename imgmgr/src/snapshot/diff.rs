@@ -5,17 +5,15 @@
 //! (`SOURCE_DATE_EPOCH`) so do the same changes made at another time.
 
 use std::collections::HashMap;
-use std::ffi::CString;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, lgetxattr};
-use rustix::fs::{llistxattr, openat, readlinkat, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 
 use super::manifest::{Manifest, join};
-use crate::layer::limits::{MAX_DEPTH, MAX_XATTR_VALUE};
+use crate::layer::limits::MAX_DEPTH;
 use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
+use crate::xattrs::{self, Xattrs};
 
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OPAQUE: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
@@ -101,8 +99,7 @@ impl<'b, W: Write> Diff<'b, W> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
         }
-        let xattrs = list(|list| flistxattr(&dir, list))?;
-        let xattrs = values(xattrs, |name, value| fgetxattr(&dir, name, value))?;
+        let xattrs = xattrs::of_file(&dir)?;
         let opaque = xattrs.iter().any(|(name, _)| OPAQUE.contains(&name.as_slice()));
         let stat = rustix::fs::fstat(&dir)?;
         if !path.is_empty() && !self.is_unchanged(&path, &stat) {
@@ -174,10 +171,7 @@ impl<'b, W: Write> Diff<'b, W> {
             let file = openat(dir, name, flags, Mode::empty())?;
             return self.file(&path, file);
         }
-        let at = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir));
-        let at = [at.as_bytes(), b"/", name].concat();
-        let xattrs = list(|list| llistxattr(at.as_slice(), list))?;
-        let xattrs = values(xattrs, |name, value| lgetxattr(at.as_slice(), name, value))?;
+        let xattrs = xattrs::of_child(dir, name)?;
         let mut entry = self.entry(&path, &stat, kind, xattrs);
         if kind == EntryKind::Symlink {
             entry.link = readlinkat(dir, name, Vec::new())?.into_bytes();
@@ -187,8 +181,7 @@ impl<'b, W: Write> Diff<'b, W> {
 
     fn file(&mut self, path: &[u8], file: OwnedFd) -> io::Result<()> {
         let stat = rustix::fs::fstat(&file)?;
-        let xattrs = list(|list| flistxattr(&file, list))?;
-        let xattrs = values(xattrs, |name, value| fgetxattr(&file, name, value))?;
+        let xattrs = xattrs::of_file(&file)?;
         let entry = self.entry(path, &stat, EntryKind::Regular, xattrs);
         self.write(&entry)?;
         let mut file = std::fs::File::from(file);
@@ -246,35 +239,9 @@ impl<'b, W: Write> Diff<'b, W> {
     }
 }
 
-type Xattrs = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// False for attributes of overlayfs itself and of the host.
 fn is_content(name: &[u8]) -> bool {
     let foreign: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
     let host: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
     !foreign.iter().any(|prefix| name.starts_with(prefix)) && !host.contains(&name)
-}
-
-fn list(read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> io::Result<Vec<CString>> {
-    let mut list = vec![0; 64 << 10];
-    let len = match read(&mut list) {
-        Ok(len) => len,
-        Err(Errno::OPNOTSUPP) => 0,
-        Err(e) => return Err(e.into()),
-    };
-    let names = list[..len].split(|b| *b == 0).filter(|name| !name.is_empty());
-    Ok(names.filter_map(|name| CString::new(name).ok()).collect())
-}
-
-fn values(
-    names: Vec<CString>,
-    read: impl Fn(&CString, &mut [u8]) -> Result<usize, Errno>,
-) -> io::Result<Xattrs> {
-    let mut xattrs = Vec::with_capacity(names.len());
-    let mut value = if names.is_empty() { Vec::new() } else { vec![0; MAX_XATTR_VALUE] };
-    for name in names {
-        let len = read(&name, &mut value)?;
-        xattrs.push((name.into_bytes(), value[..len].to_vec()));
-    }
-    Ok(xattrs)
 }

@@ -117,7 +117,8 @@ impl StoredImage {
     pub fn unpack(&self, layers: &LayerStore, cancel: &Cancel) -> Result<Chain, StoredImageError> {
         let unpacked = self
             .unpack_missing(layers, cancel)
-            .and_then(|()| layers.compose(&self.layers, &|layer| self.open_blob(layer), cancel));
+            .and_then(|()| layers.compose(&self.layers, &|layer| self.open_blob(layer), cancel))
+            .map(|chain| Chain { image: Some(self.target.clone()), ..chain });
         unpacked.map_err(|source| StoredImageError::Unpack {
             digest: self.target.digest.to_string(),
             source,

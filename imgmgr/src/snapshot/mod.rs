@@ -5,6 +5,7 @@
 //! snapshots/<id>/upper, work     of a writable one
 //! snapshots/<id>/root            of a read-only one whose topmost layer doesn't describe the root
 //! snapshots/new-<id>, gone-<id>  on the way in and out; of no meaning after a crash
+//! snapshots/.lock                flock: held while one of these is there on purpose
 //! ```
 //! A snapshot appears and disappears by one rename. Layers are shared read-only by all; mounting
 //! is apart from preparing, so that a container's own mount namespace can do it.
@@ -14,14 +15,12 @@ mod error;
 mod image;
 mod manifest;
 mod mount;
-mod usage;
 
 pub use diff::{DiffOptions, DiffSummary, diff, diff_flat};
 pub use error::SnapshotError;
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, detached};
-pub use usage::Usage;
 
 use std::fs;
 use std::io;
@@ -31,11 +30,17 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk_usage::{DiskUsage, measure};
+use crate::image::Descriptor;
 use crate::layer::copy_directory_metadata;
 use crate::layer::store::Chain;
 
-/// The version of [`Record`] that this build writes and reads.
-const RECORD_VERSION: u32 = 1;
+/// The version of [`Record`] that this build writes.
+const RECORD_VERSION: u32 = 2;
+/// The versions that it reads: 1 had no `image`.
+const RECORD_VERSIONS: std::ops::RangeInclusive<u32> = 1..=RECORD_VERSION;
+/// flock: shared by whoever makes or removes a snapshot, exclusive for a sweep.
+const LOCK: &str = ".lock";
 /// Most bytes of a record: a thousand layers with long paths.
 const MAX_RECORD_BYTES: u64 = 8 << 20;
 /// Most bytes of a snapshot's name.
@@ -61,7 +66,7 @@ pub enum SnapshotKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// 1; other versions are refused.
+    /// 2; unknown versions are refused.
     pub version: u32,
     /// Whether it takes changes.
     pub kind: SnapshotKind,
@@ -69,6 +74,9 @@ pub struct Record {
     pub chain_id: crate::digest::Digest,
     /// Lower directories, the topmost first.
     pub lowers: Vec<PathBuf>,
+    /// The image's manifest, which stays in the store as long as the snapshot is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Descriptor>,
 }
 
 /// One snapshot.
@@ -116,14 +124,13 @@ impl Snapshots {
         kind: SnapshotKind,
     ) -> Result<Snapshot, SnapshotError> {
         check_id(id)?;
+        let _no_sweep = self.lock()?;
         let dir = self.root.join(id);
         if dir.exists() {
             return Err(SnapshotError::Exists { id: id.to_owned() });
         }
-        let new = self.root.join(format!("new-{id}"));
-        remove_all(&new)?;
+        let new = self.create_new(id)?;
         let mut lowers = chain.lowers.clone();
-        fs::DirBuilder::new().mode(0o700).create(&new).map_err(error::io("create", &new))?;
         match kind {
             SnapshotKind::Active => {
                 make_root(&new.join("upper"), &chain.root)?;
@@ -136,8 +143,13 @@ impl Snapshots {
                 lowers.insert(0, dir.join("root"));
             }
         }
-        let record =
-            Record { version: RECORD_VERSION, kind, chain_id: chain.chain_id.clone(), lowers };
+        let record = Record {
+            version: RECORD_VERSION,
+            kind,
+            chain_id: chain.chain_id.clone(),
+            lowers,
+            image: chain.image.clone(),
+        };
         let text = serde_json::to_vec(&record).expect("a record has no map with odd keys");
         let path = new.join("record.json");
         fs::write(&path, text).map_err(error::io("write", &path))?;
@@ -171,7 +183,7 @@ impl Snapshots {
         }
         let text = fs::read(&path).map_err(error::io("read", &path))?;
         match serde_json::from_slice::<Record>(&text) {
-            Ok(record) if record.version == RECORD_VERSION => Ok(Snapshot { dir, record }),
+            Ok(record) if RECORD_VERSIONS.contains(&record.version) => Ok(Snapshot { dir, record }),
             Ok(_) => Err(SnapshotError::Record { path, source: None }),
             Err(source) => Err(SnapshotError::Record { path, source: Some(source) }),
         }
@@ -186,12 +198,28 @@ impl Snapshots {
         for entry in fs::read_dir(&self.root).map_err(error::io("read", &self.root))? {
             let name = entry.map_err(error::io("read", &self.root))?.file_name();
             let name = name.to_string_lossy().into_owned();
-            if !name.starts_with("new-") && !name.starts_with("gone-") {
+            if check_id(&name).is_ok() {
                 ids.push(name);
             }
         }
         ids.sort();
         Ok(ids)
+    }
+
+    /// Returns all snapshots; one that goes away meanwhile is left out.
+    ///
+    /// # Errors
+    /// As [`Snapshots::get`].
+    pub fn all(&self) -> Result<Vec<Snapshot>, SnapshotError> {
+        let mut all = Vec::new();
+        for id in self.ids()? {
+            match self.get(&id) {
+                Ok(snapshot) => all.push(snapshot),
+                Err(SnapshotError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     /// Removes the snapshot `id` and everything in it; it must not be mounted any more.
@@ -200,6 +228,7 @@ impl Snapshots {
     /// [`SnapshotError::NotFound`], [`SnapshotError::Io`].
     pub fn remove(&self, id: &str) -> Result<(), SnapshotError> {
         check_id(id)?;
+        let _no_sweep = self.lock()?;
         let (dir, gone) = (self.root.join(id), self.root.join(format!("gone-{id}")));
         remove_all(&gone)?;
         fs::rename(&dir, &gone).map_err(|source| match source.kind() {
@@ -209,15 +238,66 @@ impl Snapshots {
         remove_all(&gone)
     }
 
+    /// Removes what was on its way in or out when its maker was killed; nothing if somebody makes
+    /// or removes a snapshot just now.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn sweep(&self) -> Result<(), SnapshotError> {
+        match self.lock_file()?.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(()),
+            Err(fs::TryLockError::Error(source)) => {
+                return Err(error::io("lock", &self.root.join(LOCK))(source));
+            }
+        }
+        for entry in fs::read_dir(&self.root).map_err(error::io("read", &self.root))? {
+            let entry = entry.map_err(error::io("read", &self.root))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("new-") || name.starts_with("gone-") {
+                remove_all(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a directory that no other process or thread makes.
+    fn create_new(&self, id: &str) -> Result<PathBuf, SnapshotError> {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let new = self.root.join(format!("new-{}-{number}-{id}", std::process::id()));
+            match fs::DirBuilder::new().mode(0o700).create(&new) {
+                Ok(()) => return Ok(new),
+                // Left by a killed process that had our number.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(error::io("create", &new)(source)),
+            }
+        }
+    }
+
+    fn lock_file(&self) -> Result<fs::File, SnapshotError> {
+        let path = self.root.join(LOCK);
+        let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+        file.map_err(error::io("open", &path))
+    }
+
+    fn lock(&self) -> Result<fs::File, SnapshotError> {
+        let file = self.lock_file()?;
+        file.lock_shared().map_err(error::io("lock", &self.root.join(LOCK)))?;
+        Ok(file)
+    }
+
     /// Measures what the snapshot `id` holds itself, without its layers.
     ///
     /// # Errors
     /// [`SnapshotError::NotFound`], [`SnapshotError::Io`].
-    pub fn usage(&self, id: &str) -> Result<Usage, SnapshotError> {
+    pub fn usage(&self, id: &str) -> Result<DiskUsage, SnapshotError> {
         let snapshot = self.get(id)?;
         match snapshot.upper() {
-            Some(upper) => usage::measure(&upper),
-            None => Ok(Usage::default()),
+            Some(upper) => measure(&upper).map_err(error::io("measure", &upper)),
+            None => Ok(DiskUsage::default()),
         }
     }
 }

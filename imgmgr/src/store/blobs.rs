@@ -96,6 +96,18 @@ impl Store {
         Ok((bytes, manifest))
     }
 
+    /// Describes the manifest or index of which only the digest is known.
+    ///
+    /// # Errors
+    /// As [`Store::manifest`].
+    pub fn describe_manifest(&self, digest: &Digest) -> Result<Descriptor> {
+        let absent = || StoreError::NoBlob { digest: digest.clone() };
+        let size = self.blob_size(digest)?.ok_or_else(absent)?;
+        let descriptor = Descriptor::new("", digest.clone(), size);
+        let (_, manifest) = self.manifest(&descriptor)?;
+        Ok(Descriptor::new(manifest.media_type(), digest.clone(), size))
+    }
+
     /// Reads and parses an image configuration.
     ///
     /// # Errors

@@ -15,14 +15,14 @@ use super::*;
 use crate::image::{Descriptor, ImageManifest, media};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     Killed,
     PowerCut,
 }
 
 /// The real disk until its budget of operations is used up.
 #[derive(Debug)]
-struct StoppingDisk {
+pub(crate) struct StoppingDisk {
     real: RealDisk,
     state: Mutex<State>,
 }
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl StoppingDisk {
-    fn new(budget: u64) -> Arc<Self> {
+    pub(crate) fn new(budget: u64) -> Arc<Self> {
         let state = State { left: budget, ..State::default() };
         let real = RealDisk::new(Durability::NoSync);
         Arc::new(Self { real, state: Mutex::new(state) })
@@ -49,6 +49,11 @@ impl StoppingDisk {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the budget was used up.
+    pub(crate) fn stopped(&self) -> bool {
+        self.state().stopped
     }
 
     fn step(&self) -> io::Result<()> {
@@ -67,21 +72,22 @@ impl StoppingDisk {
     }
 
     /// Loses what the power cut loses.
-    fn cut_power(&self, root: &Path) {
+    pub(crate) fn cut_power(&self, root: &Path) {
         let mut state = self.state();
-        for (from, to, replaced) in state.renames.drain().flat_map(|(_, renames)| renames).rev_all()
-        {
-            let _ = fs::rename(&to, &from);
-            if let Some(bytes) = replaced {
-                fs::write(&to, bytes).unwrap();
-            }
-        }
+        // First, since files made below may get the inodes of files that are gone.
         for entry in walkdir::WalkDir::new(root).into_iter().flatten() {
             let metadata = entry.metadata().unwrap();
             if metadata.is_file() && state.dirty.contains(&metadata.ino()) {
                 let file = fs::OpenOptions::new().write(true).open(entry.path()).unwrap();
                 file.set_len(metadata.len() / 2).unwrap();
                 file.set_len(metadata.len()).unwrap();
+            }
+        }
+        for (from, to, replaced) in state.renames.drain().flat_map(|(_, renames)| renames).rev_all()
+        {
+            let _ = fs::rename(&to, &from);
+            if let Some(bytes) = replaced {
+                fs::write(&to, bytes).unwrap();
             }
         }
     }
@@ -154,6 +160,9 @@ impl Disk for StoppingDisk {
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.step()?;
+        if let Ok(metadata) = fs::metadata(path) {
+            self.state().dirty.remove(&metadata.ino());
+        }
         self.real.remove_file(path)
     }
 

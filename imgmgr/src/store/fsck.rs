@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::digest::{Digest, VerifyReader};
+use crate::image::Descriptor;
 
 use super::walk::Visit;
 use super::{ImageEntry, Result, Store, StoreError};
@@ -173,11 +174,15 @@ impl Store {
 pub struct Usage {
     /// Each image, in the order of the list.
     pub images: Vec<ImageUsage>,
+    /// How many blobs there are.
+    pub blob_count: usize,
     /// Bytes of all blobs.
     pub blobs: u64,
     /// Bytes of blobs that no image needs.
     pub reclaimable: u64,
-    /// Bytes of interrupted downloads.
+    /// How many interrupted or running downloads there are.
+    pub download_count: usize,
+    /// Their bytes.
     pub downloads: u64,
 }
 
@@ -198,6 +203,14 @@ impl Store {
     /// # Errors
     /// If the store can't be read.
     pub fn usage(&self) -> Result<Usage> {
+        self.usage_with(&[])
+    }
+
+    /// As [`Store::usage`]; what `roots` reach is needed too.
+    ///
+    /// # Errors
+    /// As [`Store::usage`].
+    pub fn usage_with(&self, roots: &[Descriptor]) -> Result<Usage> {
         let sizes: BTreeMap<Digest, u64> =
             self.blobs()?.into_iter().map(|(digest, _, size)| (digest, size)).collect();
         let mut reached: Vec<(String, Digest, HashSet<Digest>)> = Vec::new();
@@ -225,8 +238,13 @@ impl Store {
             })
             .collect();
         let blobs: u64 = sizes.values().sum();
-        let needed = sum(&mut users.keys().copied());
-        let downloads = self.download_bytes()?;
-        Ok(Usage { images, blobs, reclaimable: blobs - needed, downloads })
+        let mut needed: HashSet<Digest> = users.keys().map(|digest| (*digest).clone()).collect();
+        for root in roots {
+            self.walk_from(root, 0, &mut needed, &mut |_| Ok(()))?;
+        }
+        let reclaimable = blobs - sum(&mut needed.iter());
+        let (download_count, downloads) = self.download_bytes()?;
+        let blob_count = sizes.len();
+        Ok(Usage { images, blob_count, blobs, reclaimable, download_count, downloads })
     }
 }

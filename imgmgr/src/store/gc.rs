@@ -4,6 +4,9 @@
 //! so under the exclusive lock the leases are complete: what neither a name nor a lease reaches
 //! then, nobody is about to use. The long part, reading manifests, happens before; under the lock
 //! only names and leases that are new since are followed.
+//!
+//! Unpacked layers and snapshots lie beside the blobs and are swept in the same breath: see
+//! [`crate::upkeep`].
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +14,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::digest::Digest;
-use crate::image::Descriptor;
+use crate::image::{Descriptor, media};
 
 use super::lock::Lock;
 use super::walk::Visit;
@@ -57,6 +60,14 @@ pub struct GcReport {
     pub kept: usize,
 }
 
+/// What names, leases and further roots reach.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    pub(super) blobs: HashSet<Digest>,
+    /// Image configurations among them, there or not.
+    pub configs: Vec<Descriptor>,
+}
+
 impl Store {
     /// Removes every blob that no name and no lease reaches.
     ///
@@ -64,13 +75,32 @@ impl Store {
     /// If a named manifest that is there can't be read: its blobs can't be told from garbage, so
     /// nothing is removed.
     pub fn gc(&self, request: GcRequest) -> Result<GcReport> {
-        let mut live = HashSet::new();
-        self.mark(&mut live)?;
+        self.collect(request, &|| Ok(Vec::new()), |_| Ok(()))
+    }
+
+    /// As [`Store::gc`], with `roots` that only the caller knows; `also` sweeps what belongs to
+    /// blobs, first, while nobody can take up one.
+    ///
+    /// # Errors
+    /// As [`Store::gc`], and those of `roots` and `also`: nothing is removed then.
+    pub fn collect<E: From<StoreError>>(
+        &self,
+        request: GcRequest,
+        roots: &dyn Fn() -> std::result::Result<Vec<Descriptor>, E>,
+        also: impl FnOnce(&Live) -> std::result::Result<(), E>,
+    ) -> std::result::Result<GcReport, E> {
+        let mut live = Live::default();
+        self.mark(&mut live, roots()?)?;
         let _sweep = Lock::exclusive(&*self.disk, &self.private("gc.lock"))?;
-        self.mark(&mut live)?;
+        self.mark(&mut live, roots()?)?;
+        also(&live)?;
+        Ok(self.sweep(request, &live)?)
+    }
+
+    fn sweep(&self, request: GcRequest, live: &Live) -> Result<GcReport> {
         let mut report = GcReport::default();
         for (digest, path, size) in self.blobs()? {
-            if live.contains(&digest) {
+            if live.blobs.contains(&digest) {
                 report.kept += 1;
                 continue;
             }
@@ -90,10 +120,20 @@ impl Store {
         Ok(report)
     }
 
-    fn mark(&self, live: &mut HashSet<Digest>) -> Result<()> {
-        let mut roots: Vec<Descriptor> = self.read_index()?.manifests;
+    fn mark(&self, live: &mut Live, mut roots: Vec<Descriptor>) -> Result<()> {
+        roots.extend(self.read_index()?.manifests);
         roots.extend(self.living_leases()?);
-        roots.iter().try_for_each(|root| self.walk_from(root, 0, live, &mut |_: Visit| Ok(())))
+        let Live { blobs, configs } = live;
+        roots.iter().try_for_each(|root| {
+            self.walk_from(root, 0, blobs, &mut |visit| {
+                if let Visit::Blob(blob) = visit
+                    && media::is_image_config(&blob.media_type)
+                {
+                    configs.push(blob);
+                }
+                Ok(())
+            })
+        })
     }
 
     /// Lists the blobs on the disk with path and size; files that are no blob are left alone.

@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Returns every image, named or not.
-    pub(super) fn entries(&self) -> Result<Vec<ImageEntry>> {
+    pub(crate) fn entries(&self) -> Result<Vec<ImageEntry>> {
         let index = self.read_index()?;
         Ok(index.manifests.into_iter().map(ImageEntry::from_descriptor).collect())
     }

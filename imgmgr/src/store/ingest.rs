@@ -131,11 +131,14 @@ impl Store {
         self.disk.remove_file(&lock).map_err(StoreError::io("remove", &lock))
     }
 
-    /// Bytes that interrupted and running downloads take.
-    pub(super) fn download_bytes(&self) -> Result<u64> {
+    /// How many interrupted and running downloads there are, and the bytes they take.
+    pub(super) fn download_bytes(&self) -> Result<(usize, u64)> {
         let parent = self.private("ingest");
         let entries = fs::read_dir(&parent).map_err(StoreError::io("read", &parent))?;
-        Ok(entries.flatten().map(|entry| allocated(&entry.path().join("data"))).sum())
+        let data = entries.flatten().map(|entry| entry.path().join("data"));
+        Ok(data
+            .filter(|path| path.exists())
+            .fold((0, 0), |(count, bytes), path| (count + 1, bytes + allocated(&path))))
     }
 
     /// Removes abandoned ingests for which `is_stale` says so, and temporary files of dead writers.

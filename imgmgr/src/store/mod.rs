@@ -42,7 +42,7 @@ pub use blobs::BlobWriter;
 pub use disk::{Disk, Durability, RealDisk};
 pub use error::{Result, StoreError};
 pub use fsck::{ImageUsage, Problem, Usage};
-pub use gc::{DryRun, GcReport, GcRequest};
+pub use gc::{DryRun, GcReport, GcRequest, Live};
 pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
 pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
 pub use lease::Lease;
@@ -203,6 +203,6 @@ impl Store {
 }
 
 #[cfg(test)]
-mod crash_tests;
+pub(crate) mod crash_tests;
 #[cfg(test)]
 mod tests;

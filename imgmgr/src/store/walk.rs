@@ -60,6 +60,25 @@ impl Store {
         children.iter().try_for_each(|child| self.walk_from(child, depth + 1, seen, visit))
     }
 
+    /// Returns the images that `roots` reach and that are there, each once.
+    ///
+    /// # Errors
+    /// As [`Store::walk`].
+    pub fn images_of(&self, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
+        let (mut seen, mut images) = (HashSet::new(), Vec::new());
+        for root in roots {
+            self.walk_from(root, 0, &mut seen, &mut |visit| {
+                if let Visit::Manifest(descriptor, Manifest::Image(image)) = visit
+                    && image.is_image()
+                {
+                    images.push(descriptor);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(images)
+    }
+
     /// Descends from an index to the image for `platform`; an image is its own answer.
     ///
     /// # Errors

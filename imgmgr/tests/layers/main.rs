@@ -13,4 +13,5 @@ mod pipeline;
 mod race;
 mod support;
 mod torture;
+mod upkeep;
 mod whiteouts;

@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 use super::error::{self, LayerStoreError};
-use super::{LayerStore, Reserved, Slot, Stack, StoredLayer, layer_name, set_mode};
+use super::{LayerStore, Made, Reserved, Slot, Stack, StoredLayer, layer_name, set_mode};
 use crate::digest::{Algorithm, Digest, Hasher};
+use crate::image::Descriptor;
 use crate::layer::extract::{Below, BelowKind, copy_directory_metadata};
 use crate::layer::{Cancel, LayerDescriptor, LayerFacts, Unpacked};
 
@@ -35,6 +36,12 @@ pub struct ChainLayer {
     pub descriptor: LayerDescriptor,
 }
 
+/// The directories that a seam is to have.
+pub(super) struct SeamPlan {
+    stack: Stack,
+    paths: Vec<Vec<u8>>,
+}
+
 /// What overlayfs stacks for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -44,6 +51,8 @@ pub struct Chain {
     pub lowers: Vec<PathBuf>,
     /// The directory whose metadata is that of the root.
     pub root: PathBuf,
+    /// The image's manifest, where the chain was made for one.
+    pub image: Option<Descriptor>,
 }
 
 impl LayerStore {
@@ -86,11 +95,15 @@ impl LayerStore {
             |layer: &&StoredLayer| layer.facts.implied.first().is_none_or(|p| !p.is_empty());
         let root = stacked.iter().rev().find(is_described).or(stacked.first());
         let root = root.map_or_else(|| self.root.join("ingest"), StoredLayer::tree);
-        Ok(Chain { chain_id, lowers, root })
+        Ok(Chain { chain_id, lowers, root, image: None })
     }
 
     /// True if the layer's own tree is wrong above `below`.
-    fn depends_on(&self, layer: &StoredLayer, below: &Stack) -> Result<bool, LayerStoreError> {
+    pub(super) fn depends_on(
+        &self,
+        layer: &StoredLayer,
+        below: &Stack,
+    ) -> Result<bool, LayerStoreError> {
         if !layer.facts.links_below.is_empty() {
             return Ok(true);
         }
@@ -113,7 +126,7 @@ impl LayerStore {
         blobs: BlobSource<'_>,
         cancel: &Cancel,
     ) -> Result<StoredLayer, LayerStoreError> {
-        let name = format!("{}@{}", layer_name(&layer.diff_id), chain_id.hex());
+        let name = variant_name(&layer.diff_id, chain_id);
         let reserved = match self.reserve_named(name)? {
             Slot::Present(variant) => return Ok(variant),
             Slot::Reserved(reserved) => reserved,
@@ -131,6 +144,21 @@ impl LayerStore {
         stacked: &[StoredLayer],
         chain_id: &Digest,
     ) -> Result<Option<PathBuf>, LayerStoreError> {
+        let Some(plan) = self.plan_seam(stacked)? else { return Ok(None) };
+        let reserved = match self.reserve_named(seam_name(chain_id))? {
+            Slot::Present(seam) => return Ok(Some(seam.tree())),
+            Slot::Reserved(reserved) => reserved,
+        };
+        let made = self.make_seam(reserved, chain_id, stacked, &plan)?;
+        let published = self.publish(vec![made])?;
+        Ok(published.first().map(StoredLayer::tree))
+    }
+
+    /// Finds the directories whose metadata the topmost layer that has them does not tell.
+    pub(super) fn plan_seam(
+        &self,
+        stacked: &[StoredLayer],
+    ) -> Result<Option<SeamPlan>, LayerStoreError> {
         let mut implied: Vec<&[u8]> = Vec::new();
         for layer in stacked.iter().skip(1) {
             implied.extend(layer.facts.implied.iter().map(Vec::as_slice));
@@ -144,42 +172,28 @@ impl LayerStore {
         let stack = Stack::open(&trees(stacked)).map_err(error::io("open", &self.root))?;
         let mut models = Vec::new();
         for path in implied {
-            if let Some(model) = seam_model(&stack, stacked, path, &self.root)? {
-                models.push((path.to_vec(), model));
+            if seam_model(&stack, stacked, path, &self.root)?.is_some() {
+                models.push(path.to_vec());
             }
         }
-        if models.is_empty() {
-            return Ok(None);
-        }
-        let reserved = match self.reserve_named(format!("seam@{}", chain_id.hex()))? {
-            Slot::Present(seam) => return Ok(Some(seam.tree())),
-            Slot::Reserved(reserved) => reserved,
-        };
-        self.make_seam(&reserved, &stack, stacked, &models)?;
-        let unpacked = Unpacked {
-            diff_id: chain_id.clone(),
-            tar_bytes: 0,
-            entries: 0,
-            facts: LayerFacts::default(),
-        };
-        let published = self.publish(vec![super::Made { reserved, unpacked }])?;
-        Ok(published.first().map(StoredLayer::tree))
+        Ok((!models.is_empty()).then_some(SeamPlan { stack, paths: models }))
     }
 
-    fn make_seam(
+    pub(super) fn make_seam(
         &self,
-        reserved: &Reserved,
-        stack: &Stack,
+        reserved: Reserved,
+        chain_id: &Digest,
         stacked: &[StoredLayer],
-        models: &[(Vec<u8>, OwnedFd)],
-    ) -> Result<(), LayerStoreError> {
+        plan: &SeamPlan,
+    ) -> Result<Made, LayerStoreError> {
+        let SeamPlan { stack, paths } = plan;
         let tree = reserved.ingest.join("tree");
         fs::create_dir(&tree).map_err(error::io("create", &tree))?;
         set_mode(&tree, 0o755)?;
         let root = OwnedFd::from(File::open(&tree).map_err(error::io("open", &tree))?);
         let model = described_part(stack, stacked, b"", &tree)?;
         let mut made = vec![(root.try_clone().map_err(error::io("open", &tree))?, model)];
-        for (path, _) in models {
+        for path in paths {
             let mut dir = root.try_clone().map_err(error::io("open", &tree))?;
             let mut at = Vec::new();
             for name in path.split(|b| *b == b'/') {
@@ -202,7 +216,13 @@ impl LayerStore {
                     .map_err(error::errno("copy metadata to", &tree))?;
             }
         }
-        Ok(())
+        let unpacked = Unpacked {
+            diff_id: chain_id.clone(),
+            tar_bytes: 0,
+            entries: 0,
+            facts: LayerFacts::default(),
+        };
+        Ok(Made { reserved, unpacked })
     }
 }
 
@@ -242,13 +262,33 @@ fn is_implied(stacked: &[StoredLayer], index: usize, path: &[u8]) -> bool {
     })
 }
 
+/// The names of everything that an image with these layers, lowest first, may have unpacked.
+pub fn names_of_chain(diff_ids: &[Digest]) -> Vec<String> {
+    let mut names = Vec::with_capacity(diff_ids.len() * 3);
+    let mut chain_id = None;
+    for diff_id in diff_ids {
+        let id = next_chain_id(chain_id.as_ref(), diff_id);
+        names.extend([layer_name(diff_id), variant_name(diff_id, &id), seam_name(&id)]);
+        chain_id = Some(id);
+    }
+    names
+}
+
+pub(super) fn variant_name(diff_id: &Digest, chain_id: &Digest) -> String {
+    format!("{}@{}", layer_name(diff_id), chain_id.hex())
+}
+
+pub(super) fn seam_name(chain_id: &Digest) -> String {
+    format!("seam@{}", chain_id.hex())
+}
+
 /// The layers' trees, the topmost first.
-fn trees(stacked: &[StoredLayer]) -> Vec<PathBuf> {
+pub(super) fn trees(stacked: &[StoredLayer]) -> Vec<PathBuf> {
     stacked.iter().rev().map(StoredLayer::tree).collect()
 }
 
 /// image-spec config.md#layer-chainid.
-fn next_chain_id(parent: Option<&Digest>, diff_id: &Digest) -> Digest {
+pub(super) fn next_chain_id(parent: Option<&Digest>, diff_id: &Digest) -> Digest {
     match parent {
         None => diff_id.clone(),
         Some(parent) => {

@@ -15,31 +15,41 @@
 //! Lock order: all layers of an image, sorted by name, before any lock on a blob.
 
 mod chain;
+mod check;
+mod compare;
 mod error;
 mod facts;
+mod locks;
 mod stack;
+mod sweep;
 
 pub(crate) use facts::{decode_path, encode_path};
 
-pub use chain::{BlobSource, Chain, ChainLayer};
+pub use chain::{BlobSource, Chain, ChainLayer, names_of_chain};
+pub use check::{Checked, LayerProblem, Mend};
 pub use error::LayerStoreError;
 pub use stack::Stack;
+pub use sweep::{SetAside, Swept};
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::extract::Below;
 use super::{Cancel, Durability, LayerDescriptor, LayerFacts, UnpackOptions, Unpacked, Unpacker};
 use crate::digest::Digest;
+use crate::store::{Disk, RealDisk};
+use locks::LayerLock;
 
 /// The directory of unpacked layers.
 #[derive(Clone, Debug)]
 pub struct LayerStore {
     root: PathBuf,
     options: UnpackOptions,
+    disk: Arc<dyn Disk>,
 }
 
 /// A layer that is there, whole.
@@ -77,7 +87,7 @@ pub enum Slot {
 pub struct Reserved {
     name: String,
     ingest: PathBuf,
-    _lock: File,
+    _lock: LayerLock,
 }
 
 /// A layer that is unpacked but not published.
@@ -101,11 +111,34 @@ impl LayerStore {
     /// # Errors
     /// [`LayerStoreError::Io`].
     pub fn open(root: impl Into<PathBuf>, options: UnpackOptions) -> Result<Self, LayerStoreError> {
+        let durability = match options.durability {
+            Durability::NoSync => crate::store::Durability::NoSync,
+            Durability::Durable | Durability::CallerSyncs => crate::store::Durability::Sync,
+        };
+        Self::open_on(root, options, Arc::new(RealDisk::new(durability)))
+    }
+
+    /// As [`LayerStore::open`], on a disk of the caller's. The files of a layer, written before
+    /// it has its name, go past it.
+    ///
+    /// # Errors
+    /// [`LayerStoreError::Io`].
+    pub fn open_on(
+        root: impl Into<PathBuf>,
+        options: UnpackOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self, LayerStoreError> {
         let root = root.into();
         for dir in [&root, &root.join("ingest"), &root.join("locks")] {
-            fs::create_dir_all(dir).map_err(error::io("create", dir))?;
+            disk.create_dirs(dir).map_err(error::io("create", dir))?;
         }
-        Ok(Self { root, options })
+        Ok(Self { root, options, disk })
+    }
+
+    /// The directory that the store is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns the layer with this diff ID, if it is there.
@@ -152,8 +185,20 @@ impl LayerStore {
         if made.is_empty() {
             return Ok(Vec::new());
         }
-        let root = File::open(&self.root).map_err(error::io("open", &self.root))?;
-        for layer in &made {
+        self.finish(&made)?;
+        let mut stored = Vec::with_capacity(made.len());
+        for Made { reserved, unpacked } in made {
+            let dir = self.root.join(&reserved.name);
+            self.disk.rename(&reserved.ingest, &dir).map_err(error::io("rename", &dir))?;
+            stored.push(StoredLayer { dir, facts: unpacked.facts });
+        }
+        self.disk.sync_dir(&self.root).map_err(error::io("sync", &self.root))?;
+        Ok(stored)
+    }
+
+    /// Writes what belongs to layers besides their trees, and makes all of it durable.
+    fn finish(&self, made: &[Made]) -> Result<(), LayerStoreError> {
+        for layer in made {
             let dir = &layer.reserved.ingest;
             let text = facts::format(&layer.unpacked.facts);
             fs::write(dir.join("facts"), text).map_err(error::io("write", dir))?;
@@ -161,19 +206,11 @@ impl LayerStore {
                 fs::write(dir.join("unsynced"), boot_id()).map_err(error::io("write", dir))?;
             }
         }
-        if self.options.durability != Durability::NoSync {
-            rustix::fs::syncfs(&root).map_err(error::errno("sync", &self.root))?;
+        if self.options.durability == Durability::NoSync {
+            return Ok(());
         }
-        let mut stored = Vec::with_capacity(made.len());
-        for Made { reserved, unpacked } in made {
-            let dir = self.root.join(&reserved.name);
-            fs::rename(&reserved.ingest, &dir).map_err(error::io("rename", &dir))?;
-            stored.push(StoredLayer { dir, facts: unpacked.facts });
-        }
-        if self.options.durability != Durability::NoSync {
-            root.sync_all().map_err(error::io("sync", &self.root))?;
-        }
-        Ok(stored)
+        let root = File::open(&self.root).map_err(error::io("open", &self.root))?;
+        rustix::fs::syncfs(&root).map_err(error::errno("sync", &self.root))
     }
 
     /// Reserves, unpacks and publishes one layer, unless it is there.
@@ -215,39 +252,6 @@ impl LayerStore {
         Ok(names)
     }
 
-    /// Removes every layer, and everything derived, whose diff ID `is_kept` does not claim.
-    ///
-    /// The caller holds whatever keeps new users of a layer away. Returns the removed names.
-    ///
-    /// # Errors
-    /// [`LayerStoreError::Io`].
-    pub fn sweep(&self, is_kept: impl Fn(&str) -> bool) -> Result<Vec<String>, LayerStoreError> {
-        let mut removed = Vec::new();
-        for name in self.names()? {
-            let Some(lock) = self.try_lock(&name)? else { continue };
-            if is_kept(&name) {
-                continue;
-            }
-            let gone = self.root.join("ingest").join(&name);
-            remove_all(&gone)?;
-            let dir = self.root.join(&name);
-            fs::rename(&dir, &gone).map_err(error::io("rename", &dir))?;
-            remove_all(&gone)?;
-            drop(lock);
-            removed.push(name);
-        }
-        for entry in
-            fs::read_dir(self.root.join("ingest")).map_err(error::io("read", &self.root))?
-        {
-            let path = entry.map_err(error::io("read", &self.root))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(_lock) = self.try_lock(&name)? {
-                remove_all(&path)?;
-            }
-        }
-        Ok(removed)
-    }
-
     fn unpack_above<R: Read + Send>(
         &self,
         reserved: Reserved,
@@ -270,7 +274,7 @@ impl LayerStore {
             Ok(unpacked) => Ok(Made { reserved, unpacked }),
             Err(source) => {
                 // What can't be removed now is removed by the next who takes the lock.
-                let _ = remove_all(&reserved.ingest);
+                let _ = self.remove_all(&reserved.ingest);
                 Err(LayerStoreError::Layer { diff_id: reserved.name.clone(), source })
             }
         }
@@ -296,36 +300,27 @@ impl LayerStore {
         if let Some(layer) = self.get_named(&name)? {
             return Ok(Slot::Present(layer));
         }
-        let lock = self.lock_file(&name)?;
-        lock.lock().map_err(error::io("lock", &self.root.join("locks").join(&name)))?;
+        let lock = self.lock(&name)?;
         // Another process may have made it while we waited.
         if let Some(layer) = self.get_named(&name)? {
             return Ok(Slot::Present(layer));
         }
-        let ingest = self.root.join("ingest").join(&name);
-        remove_all(&ingest)?;
         // Unsynced, of an earlier boot.
-        remove_all(&self.root.join(&name))?;
-        fs::create_dir(&ingest).map_err(error::io("create", &ingest))?;
+        self.remove_all(&self.root.join(&name))?;
+        self.start(name, lock).map(Slot::Reserved)
+    }
+
+    /// Makes the place where the layer `name`, which is locked, comes to be.
+    fn start(&self, name: String, lock: LayerLock) -> Result<Reserved, LayerStoreError> {
+        let ingest = self.root.join("ingest").join(&name);
+        self.remove_all(&ingest)?;
+        self.disk.create_dirs(&ingest).map_err(error::io("create", &ingest))?;
         set_mode(&ingest, 0o700)?;
-        Ok(Slot::Reserved(Reserved { name, ingest, _lock: lock }))
+        Ok(Reserved { name, ingest, _lock: lock })
     }
 
-    fn lock_file(&self, name: &str) -> Result<File, LayerStoreError> {
-        let path = self.root.join("locks").join(name);
-        let options = OpenOptions::new().create(true).append(true).open(&path);
-        options.map_err(error::io("open", &path))
-    }
-
-    fn try_lock(&self, name: &str) -> Result<Option<File>, LayerStoreError> {
-        let file = self.lock_file(name)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(source)) => {
-                Err(error::io("lock", &self.root.join("locks").join(name))(source))
-            }
-        }
+    fn remove_all(&self, dir: &Path) -> Result<(), LayerStoreError> {
+        self.disk.remove_dir_all(dir).map_err(error::io("remove", dir))
     }
 }
 
@@ -336,14 +331,6 @@ fn layer_name(diff_id: &Digest) -> String {
 fn set_mode(dir: &Path, mode: u32) -> Result<(), LayerStoreError> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(error::io("chmod", dir))
-}
-
-fn remove_all(dir: &Path) -> Result<(), LayerStoreError> {
-    match fs::remove_dir_all(dir) {
-        Ok(()) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(error::io("remove", dir)(source)),
-    }
 }
 
 /// Names the time since the last boot; empty where the kernel doesn't tell.

@@ -1,0 +1,202 @@
+//! Checks unpacked layers against the blobs they came from, and mends them.
+//!
+//! No digest of a tree is kept: it would cost every unpack a second pass over all data. A check
+//! unpacks the layer once more, aside, and compares the two trees. A layer that differs changes
+//! places with the fresh one in one step, so that no moment is without it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::chain::{next_chain_id, seam_name, trees, variant_name};
+use super::compare::difference;
+use super::error::{self, LayerStoreError};
+use super::{BlobSource, ChainLayer, LayerStore, Made, Reserved, Stack, StoredLayer, layer_name};
+use crate::layer::{Cancel, Durability, UnpackOptions};
+
+/// What a check does about a layer that is damaged.
+#[derive(Clone, Copy)]
+pub enum Mend<'m> {
+    /// Only says so.
+    No,
+    /// Replaces it, unless the function says that something has it mounted.
+    Unless(&'m dyn Fn(&str) -> bool),
+}
+
+/// A layer that is not what its blob says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerProblem {
+    /// Its name in the store.
+    pub name: String,
+    /// What is wrong.
+    pub reason: String,
+    /// Whether it is right now.
+    pub mended: bool,
+}
+
+impl fmt::Display for LayerProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.mended { "mended" } else { "damaged" };
+        write!(f, "{state} layer {}: {}", self.name, self.reason)
+    }
+}
+
+/// The names of layers that one run of checks has seen already.
+#[derive(Clone, Debug, Default)]
+pub struct Checked(BTreeSet<String>);
+
+impl LayerStore {
+    /// Checks whatever of an image's layers, lowest first, is unpacked.
+    ///
+    /// # Errors
+    /// [`LayerStoreError`] if the store itself can't be read or written.
+    pub fn check(
+        &self,
+        layers: &[ChainLayer],
+        blobs: BlobSource<'_>,
+        checked: &mut Checked,
+        mend: Mend<'_>,
+        cancel: &Cancel,
+    ) -> Result<Vec<LayerProblem>, LayerStoreError> {
+        let mut problems = Vec::new();
+        let check = Check { store: self, blobs, mend, cancel };
+        let mut stacked: Vec<StoredLayer> = Vec::new();
+        let mut chain_id = None;
+        for layer in layers {
+            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
+            let name = layer_name(&layer.diff_id);
+            if checked.0.insert(name.clone()) {
+                problems.extend(check.layer(&name, layer, None)?);
+            }
+            // What lies above a layer that isn't unpacked, or is no layer, can't be checked.
+            let Ok(Some(mut stored)) = self.get_named(&name) else { return Ok(problems) };
+            let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
+            if self.depends_on(&stored, &below)? {
+                let name = variant_name(&layer.diff_id, &id);
+                if checked.0.insert(name.clone()) {
+                    problems.extend(check.layer(&name, layer, Some(&below))?);
+                }
+                let Ok(Some(variant)) = self.get_named(&name) else { return Ok(problems) };
+                stored = variant;
+            }
+            if stored.facts.opaque_root {
+                stacked.clear();
+            }
+            stacked.push(stored);
+            chain_id = Some(id);
+        }
+        if let (Some(id), Some(plan)) = (&chain_id, self.plan_seam(&stacked)?) {
+            let name = seam_name(id);
+            if checked.0.insert(name.clone()) {
+                problems
+                    .extend(check.against(&name, |reserved| {
+                        self.make_seam(reserved, id, &stacked, &plan)
+                    })?);
+            }
+        }
+        Ok(problems)
+    }
+}
+
+struct Check<'c> {
+    store: &'c LayerStore,
+    blobs: BlobSource<'c>,
+    mend: Mend<'c>,
+    cancel: &'c Cancel,
+}
+
+impl Check<'_> {
+    fn layer(
+        &self,
+        name: &str,
+        layer: &ChainLayer,
+        below: Option<&Stack>,
+    ) -> Result<Option<LayerProblem>, LayerStoreError> {
+        // What is only compared need not reach the disk; a replacement is synced as a whole.
+        let options =
+            UnpackOptions { durability: Durability::NoSync, ..self.store.options.clone() };
+        let quick = LayerStore { options, ..self.store.clone() };
+        self.against(name, |reserved| {
+            let source = (self.blobs)(&layer.descriptor)
+                .map_err(error::io("open the blob of", &reserved.ingest))?;
+            let below = below.map(|stack| stack as &dyn crate::layer::Below);
+            quick.unpack_above(reserved, source, &layer.descriptor, below, self.cancel)
+        })
+    }
+
+    /// Compares the layer `name`, if it is there, with what `make` makes.
+    fn against(
+        &self,
+        name: &str,
+        make: impl FnOnce(Reserved) -> Result<Made, LayerStoreError>,
+    ) -> Result<Option<LayerProblem>, LayerStoreError> {
+        let lock = self.store.lock(name)?;
+        let dir = self.store.root.join(name);
+        if !dir.exists() {
+            return Ok(None);
+        }
+        let problem = |reason, mended| LayerProblem { name: name.to_owned(), reason, mended };
+        let reserved = self.store.start(name.to_owned(), lock)?;
+        let made = match make(reserved) {
+            Ok(made) => made,
+            // The blob's own damage is told by the check of blobs.
+            Err(error) => return Ok(Some(problem(chain_of(&error), false))),
+        };
+        let ingest = made.reserved.ingest.clone();
+        let Some(reason) = self.compare(name, &made) else {
+            self.store.remove_all(&ingest)?;
+            return Ok(None);
+        };
+        let is_mounted = match self.mend {
+            Mend::No => {
+                self.store.remove_all(&ingest)?;
+                return Ok(Some(problem(reason, false)));
+            }
+            Mend::Unless(is_mounted) => is_mounted(name),
+        };
+        if is_mounted {
+            self.store.remove_all(&ingest)?;
+            let reason = format!("{reason}; it is mounted, and can be mended when it is not");
+            return Ok(Some(problem(reason, false)));
+        }
+        self.store.finish(std::slice::from_ref(&made))?;
+        renameat_with(CWD, &ingest, CWD, &dir, RenameFlags::EXCHANGE)
+            .map_err(error::errno("exchange", &dir))?;
+        let root = &self.store.root;
+        self.store.disk.sync_dir(root).map_err(error::io("sync", root))?;
+        self.store.remove_all(&ingest)?;
+        Ok(Some(problem(reason, true)))
+    }
+
+    fn compare(&self, name: &str, made: &Made) -> Option<String> {
+        match self.store.get_named(name) {
+            Ok(Some(stored)) if stored.facts == made.unpacked.facts => {
+                let open = |tree| File::open(tree);
+                let trees = open(stored.tree()).and_then(|stored| {
+                    let fresh = open(made.reserved.ingest.join("tree"))?;
+                    difference(stored.as_fd(), fresh.as_fd())
+                });
+                trees.unwrap_or_else(|error| Some(format!("cannot be read: {error}")))
+            }
+            Ok(Some(_)) => Some("facts differ".to_owned()),
+            Ok(None) => {
+                Some("has lost its facts, or was made without sync before the last boot".to_owned())
+            }
+            Err(error) => Some(chain_of(&error)),
+        }
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain_of(error: &LayerStoreError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}

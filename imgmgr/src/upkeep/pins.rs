@@ -1,0 +1,77 @@
+//! Bundles hold on to the image that they were unpacked from, so that `repack` finds it.
+//!
+//! ```text
+//! <bundle>/imgmgr.base            the digest of the image's manifest
+//! x-imgmgr/bundles/<hash of path> <digest> <size> <media type> <path of the bundle>
+//! ```
+//! The bundle's own file decides: a pin whose bundle is gone, or has another base, is swept.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Digest;
+use crate::image::Descriptor;
+use crate::layer::{decode_path, encode_path};
+use crate::store::{Store, StoreError};
+
+/// The file of a bundle that names its image.
+pub const BASE: &str = "imgmgr.base";
+
+/// Notes that `bundle` was unpacked from `image`.
+///
+/// # Errors
+/// If bundle or store can't be written.
+pub fn pin_bundle(store: &Store, bundle: &Path, image: &Descriptor) -> Result<(), StoreError> {
+    use std::os::unix::ffi::OsStrExt;
+    let bundle = bundle.canonicalize().map_err(StoreError::io("open", bundle))?;
+    let base = bundle.join(BASE);
+    fs::write(&base, image.digest.to_string()).map_err(StoreError::io("write", &base))?;
+    let path = bundle.as_os_str().as_bytes();
+    let note = store.private("bundles").join(Digest::of(path).hex());
+    let Descriptor { digest, size, media_type, .. } = image;
+    let text = format!("{digest} {size} {media_type} {}\n", encode_path(path));
+    store.keep_note(&note, &text).map_err(StoreError::io("write", &note))
+}
+
+/// Returns the images of bundles that are there.
+pub(super) fn bases(store: &Store) -> Result<Vec<Descriptor>, StoreError> {
+    Ok(read(store)?.into_iter().filter_map(|(_, image)| image).collect())
+}
+
+/// Removes the notes of bundles that are gone.
+pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
+    for (path, image) in read(store)? {
+        if image.is_none() {
+            store.drop_note(&path).map_err(StoreError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every note, with the image if its bundle is there.
+fn read(store: &Store) -> Result<Vec<(PathBuf, Option<Descriptor>)>, StoreError> {
+    let directory = store.private("bundles");
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(StoreError::Io { action: "read", path: directory, source }),
+    };
+    let mut notes = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(StoreError::io("read", &directory))?.path();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        notes.push((path, base_of(&text)));
+    }
+    Ok(notes)
+}
+
+fn base_of(note: &str) -> Option<Descriptor> {
+    use std::os::unix::ffi::OsStringExt;
+    let mut words = note.strip_suffix('\n')?.split(' ');
+    let (digest, size): (Digest, u64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let media_type = words.next()?;
+    let bundle = PathBuf::from(std::ffi::OsString::from_vec(decode_path(words.next()?)?));
+    let base = fs::read_to_string(bundle.join(BASE)).ok()?;
+    (base.trim() == digest.to_string()).then(|| Descriptor::new(media_type, digest, size))
+}
