@@ -141,7 +141,11 @@ impl Draft {
         if empty_layer {
             entry["empty_layer"] = json!(true);
         }
-        as_array(self.top().entry("history").or_insert(Value::Null)).push(entry);
+        let layers = self.config["rootfs"]["diff_ids"].as_array().map_or(0, Vec::len);
+        let history = as_array(self.top().entry("history").or_insert(Value::Null));
+        // A new layer's diff ID is there already.
+        crate::repack::pad_history(history, layers.saturating_sub(usize::from(!empty_layer)));
+        history.push(entry);
         self.top().insert("created".to_owned(), json!(step.created));
     }
 

@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::digest::{Algorithm, Digest, Hasher};
-use crate::image::Descriptor;
+use crate::image::{Descriptor, media};
 use crate::snapshot::{StoredImage, StoredImageError};
-use crate::store::{Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// Why a layer could not be added to an image.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,15 @@ pub enum RepackError {
     },
 }
 
+/// What becomes of the layers that an image has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// The new one goes on top of them.
+    OnTop,
+    /// The new one takes their place, and the history starts anew.
+    Alone,
+}
+
 /// What the history says of a new layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerNote {
@@ -53,6 +62,7 @@ pub struct LayerNote {
 /// Writes a layer's tar into the store, compressed, while its digests are computed.
 pub struct LayerSink<'s> {
     store: &'s Store,
+    lease: &'s Lease,
     encoder: flate2::write::GzEncoder<crate::store::BlobWriter>,
     diff_id: Hasher,
 }
@@ -64,44 +74,54 @@ impl std::fmt::Debug for LayerSink<'_> {
 }
 
 impl<'s> LayerSink<'s> {
-    /// Starts a layer.
+    /// Starts a layer; the lease keeps it until the image has a name.
     ///
     /// # Errors
     /// [`RepackError::Store`].
-    pub fn new(store: &'s Store) -> Result<Self, RepackError> {
+    pub fn new(store: &'s Store, lease: &'s Lease) -> Result<Self, RepackError> {
         let writer = store.blob_writer().map_err(|source| RepackError::Store { source })?;
         // Neither a time nor a name goes into the gzip header.
         let encoder = flate2::GzBuilder::new().write(writer, flate2::Compression::new(6));
-        Ok(Self { store, encoder, diff_id: Hasher::new(Algorithm::Sha256) })
+        Ok(Self { store, lease, encoder, diff_id: Hasher::new(Algorithm::Sha256) })
     }
 
-    /// Ends the layer and stores the image that has it on top of `base`.
+    /// Ends the layer and stores the image that `base` becomes with it.
     ///
     /// # Errors
     /// [`RepackError`].
-    pub fn finish(self, base: &StoredImage, note: &LayerNote) -> Result<Descriptor, RepackError> {
+    pub fn finish(
+        self,
+        base: &StoredImage,
+        placement: Placement,
+        note: &LayerNote,
+    ) -> Result<Descriptor, RepackError> {
         let writer = self.encoder.finish().map_err(|source| RepackError::Write { source })?;
         let stored = |source| RepackError::Store { source };
-        let (digest, size) = writer.publish().map_err(stored)?;
+        let (digest, size) = self.lease.publish(writer).map_err(stored)?;
         let diff_id = self.diff_id.finish();
         let mut manifest = parse(&base.manifest, "manifest")?;
         let media_type = base.target.media_type.as_str();
         let docker = media_type.starts_with("application/vnd.docker.");
-        let layer_type = if docker {
-            "application/vnd.docker.image.rootfs.diff.tar.gzip"
-        } else {
-            "application/vnd.oci.image.layer.v1.tar+gzip"
-        };
-        let config = add_to_config(&base.config, &diff_id, note)?;
+        let layer_type = if docker { media::DOCKER_LAYER_GZIP } else { media::OCI_LAYER_GZIP };
+        let config = add_to_config(&base.config, &diff_id, placement, note)?;
         let form = || RepackError::Form { what: "manifest" };
         let config_type = manifest.pointer("/config/mediaType").and_then(Value::as_str);
         let config_type = config_type.ok_or_else(form)?.to_owned();
-        let config = self.store.put_blob(&config_type, &config).map_err(stored)?;
+        let put = |kind: &str, bytes: &[u8]| {
+            let descriptor = Descriptor::of(kind, bytes);
+            self.lease.take(&descriptor)?;
+            self.store.put_verified(&descriptor.digest, bytes)?;
+            Ok(descriptor)
+        };
+        let config = put(&config_type, &config).map_err(stored)?;
         manifest["config"] = json!({"mediaType": config_type, "digest": config.digest.to_string(), "size": config.size});
         let layers = manifest.get_mut("layers").and_then(Value::as_array_mut).ok_or_else(form)?;
+        if placement == Placement::Alone {
+            layers.clear();
+        }
         layers.push(json!({"mediaType": layer_type, "digest": digest.to_string(), "size": size}));
         let bytes = serde_json::to_vec(&manifest).expect("a value is always serialisable");
-        self.store.put_blob(media_type, &bytes).map_err(stored)
+        put(media_type, &bytes).map_err(stored)
     }
 }
 
@@ -120,20 +140,41 @@ impl Write for LayerSink<'_> {
 fn add_to_config(
     config: &[u8],
     diff_id: &Digest,
+    placement: Placement,
     note: &LayerNote,
 ) -> Result<Vec<u8>, RepackError> {
     let form = || RepackError::Form { what: "configuration" };
     let mut config = parse(config, "configuration")?;
     let diff_ids = config.pointer_mut("/rootfs/diff_ids").and_then(Value::as_array_mut);
-    diff_ids.ok_or_else(form)?.push(diff_id.to_string().into());
-    let entry = json!({"created": note.created, "created_by": note.created_by});
-    match config.get_mut("history") {
-        Some(Value::Array(history)) => history.push(entry),
-        None | Some(Value::Null) => config["history"] = json!([entry]),
-        Some(_) => return Err(form()),
+    let diff_ids = diff_ids.ok_or_else(form)?;
+    if placement == Placement::Alone {
+        diff_ids.clear();
     }
+    let layers = diff_ids.len();
+    diff_ids.push(diff_id.to_string().into());
+    if placement == Placement::Alone {
+        config["history"] = Value::Null;
+    }
+    let entry = json!({"created": note.created, "created_by": note.created_by});
+    let mut history = match config["history"].take() {
+        Value::Array(history) => history,
+        Value::Null => Vec::new(),
+        _ => return Err(form()),
+    };
+    pad_history(&mut history, layers);
+    history.push(entry);
+    config["history"] = history.into();
     config["created"] = note.created.clone().into();
     Ok(serde_json::to_vec(&config).expect("a value is always serialisable"))
+}
+
+/// Adds what a history lacks, so that it tells of every layer once it tells of a new one.
+pub(crate) fn pad_history(history: &mut Vec<Value>, layers: usize) {
+    let is_layer = |entry: &&Value| entry.get("empty_layer") != Some(&Value::Bool(true));
+    let told = history.iter().filter(is_layer).count();
+    for _ in told..layers {
+        history.push(json!({"comment": "a layer without history"}));
+    }
 }
 
 fn parse(bytes: &[u8], what: &'static str) -> Result<Value, RepackError> {
@@ -150,12 +191,12 @@ mod tests {
         let config = br#"{"architecture":"amd64","os":"linux","x-own":[1],"config":{"Cmd":["a"]},
             "rootfs":{"type":"layers","diff_ids":["sha256:aa"]}}"#;
         let note = LayerNote { created: "2020-01-01T00:00:00Z".into(), created_by: "test".into() };
-        let new = add_to_config(config, &Digest::of(b"x"), &note).unwrap();
+        let new = add_to_config(config, &Digest::of(b"x"), Placement::OnTop, &note).unwrap();
         let new: Value = serde_json::from_slice(&new).unwrap();
         assert_eq!(new["x-own"], json!([1]));
         assert_eq!(new["rootfs"]["diff_ids"], json!(["sha256:aa", Digest::of(b"x").to_string()]));
-        assert_eq!(new["history"][0]["created_by"], "test");
-        assert!(add_to_config(b"[]", &Digest::of(b"x"), &note).is_err());
-        assert!(add_to_config(b"{}", &Digest::of(b"x"), &note).is_err());
+        assert_eq!(new["history"][1]["created_by"], "test", "the layer before has its entry too");
+        assert!(add_to_config(b"[]", &Digest::of(b"x"), Placement::OnTop, &note).is_err());
+        assert!(add_to_config(b"{}", &Digest::of(b"x"), Placement::OnTop, &note).is_err());
     }
 }

@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use super::tree_args::{
+    CommitArgs, DiffArgs, ExportArgs, FlattenArgs, MountArgs, SnapshotArgs, SnapshotCommand,
+    SnapshotListArgs, SnapshotMountArgs, SnapshotPrepareArgs, UmountArgs,
+};
+
 /// Moves, keeps and unpacks container images.
 #[derive(Debug, Parser)]
 #[command(
@@ -128,6 +133,16 @@ pub(crate) enum Command {
     /// Unmount what `mount` mounted
     #[command(visible_alias = "unmount")]
     Umount(UmountArgs),
+    /// Prepare, list, mount and remove snapshots
+    Snapshot(SnapshotArgs),
+    /// Make an image of the changes in a snapshot or a writable mount
+    Commit(CommitArgs),
+    /// Write a root file system as a tar
+    Export(ExportArgs),
+    /// Make an image of one layer out of an image
+    Flatten(FlattenArgs),
+    /// List the paths that differ between two images, or that a snapshot changed
+    Diff(DiffArgs),
     /// Remove blobs and unpacked layers that no image, snapshot, bundle or mount needs
     Gc(GcArgs),
     /// Check the store: every blob, name and reference, and every unpacked layer against its blob
@@ -205,25 +220,6 @@ pub(crate) struct RepackArgs {
     /// Take the new image for the base of the next repack
     #[arg(long)]
     pub(crate) refresh: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct MountArgs {
-    /// Image of the store
-    pub(crate) image: String,
-    /// Directory to mount on
-    pub(crate) target: PathBuf,
-    #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
-    /// Take changes, which go when it is unmounted
-    #[arg(long)]
-    pub(crate) writable: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct UmountArgs {
-    /// Where `mount` mounted
-    pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,19 +1,15 @@
 //! Commands that unpack images and take changes back.
 
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-
 use bundles::{BundleOptions, RootAccess, Terminal};
 use imgmgr::digest::Digest;
 use imgmgr::layer::{Cancel, DeviceNodes, IdRange, Ownership, UnpackOptions};
-use imgmgr::repack::{LayerNote, LayerSink};
-use imgmgr::snapshot::{DiffOptions, IdMapping, SnapshotKind, StoredImage, detached};
+use imgmgr::repack::{LayerNote, LayerSink, Placement};
+use imgmgr::snapshot::{DiffOptions, StoredImage};
 use imgmgr::store::{ImageEntry, Lease};
 use imgmgr::unpack::{UnpackImage, refresh_bundle, repack_bundle, unpack_bundle};
 use imgmgr::upkeep::{BASE, pin_bundle};
 
-use super::args::{MountArgs, PlatformArgs, RepackArgs, UmountArgs, UnpackArgs};
+use super::args::{PlatformArgs, RepackArgs, UnpackArgs};
 use super::context::{Context, platform};
 use super::output::{CommandError, Done, line};
 
@@ -58,19 +54,13 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
         }
     };
     let store = context.store()?;
-    let (image, _lease) = load_base(context, &base, &args.platform)?;
-    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok();
-    let latest = match &epoch {
-        Some(text) => Some(text.parse::<i64>().map_err(|_| {
-            CommandError::usage(format!("SOURCE_DATE_EPOCH is `{text}`, which is no number"))
-        })?),
-        None => None,
-    };
-    let sink = LayerSink::new(&store).map_err(CommandError::run)?;
+    let (image, lease) = load_base(context, &base, &args.platform)?;
+    let latest = epoch()?;
+    let sink = LayerSink::new(&store, &lease).map_err(CommandError::run)?;
     let (sink, summary) =
         repack_bundle(&args.bundle, sink, DiffOptions { latest }).map_err(CommandError::run)?;
     let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
-    let target = sink.finish(&image, &note).map_err(CommandError::run)?;
+    let target = sink.finish(&image, Placement::OnTop, &note).map_err(CommandError::run)?;
     let name = imgmgr::reference::Reference::parse(&args.name).map_err(CommandError::usage)?;
     store.tag(&ImageEntry::new(&name.to_string(), target.clone()))?;
     if args.refresh {
@@ -80,46 +70,12 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
     line(format_args!("{} ({} entries)", target.digest, summary.entries))
 }
 
-pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
-    let (image, _lease) = load(context, &args.image, &args.platform)?;
-    let layers = context.layers()?;
-    let chain = image.unpack(&layers, &Cancel::default()).map_err(CommandError::run)?;
-    let target = absolute(&args.target)?;
-    let snapshots = context.snapshots()?;
-    let id = mount_id(&target);
-    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
-    let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
-    let mounted = detached(&snapshot, IdMapping::None).map_err(CommandError::run).and_then(|fd| {
-        kernel::mount::attach_at_path(&fd, target.as_path())
-            .map_err(|e| CommandError::run(format!("cannot mount on `{}`: {e}", target.display())))
-    });
-    if mounted.is_err() {
-        // The error that counts is the first one.
-        let _ = snapshots.remove(&id);
-    }
-    mounted
-}
-
-pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
-    let target = absolute(&args.target)?;
-    let snapshots = context.snapshots()?;
-    let id = mount_id(&target);
-    // Only what we mounted is unmounted.
-    snapshots.get(&id).map_err(CommandError::run)?;
-    // Not lazily: its layers may go once the snapshot is gone.
-    match rustix::mount::unmount(target.as_path(), rustix::mount::UnmountFlags::NOFOLLOW) {
-        // A `mount` that was killed may have left a snapshot without a mount.
-        Ok(()) | Err(kernel::Errno::INVAL) => {}
-        Err(e) => {
-            let message = format!("cannot unmount `{}`: {e}", target.display());
-            return Err(CommandError::run(message));
-        }
-    }
-    snapshots.remove(&id).map_err(CommandError::run)
-}
-
 /// An image of the store, which stays there as long as the lease is held.
-fn load(context: &Context, name: &str, args: &PlatformArgs) -> Done<(StoredImage, Lease)> {
+pub(super) fn load(
+    context: &Context,
+    name: &str,
+    args: &PlatformArgs,
+) -> Done<(StoredImage, Lease)> {
     let store = context.store()?;
     let (_, descriptor) = store.resolve_image(name, &platform(args)?)?;
     let lease = store.lease()?;
@@ -137,24 +93,6 @@ fn load_base(context: &Context, name: &str, args: &PlatformArgs) -> Done<(Stored
     Ok((StoredImage::load(&store, &target).map_err(CommandError::run)?, lease))
 }
 
-/// The snapshot behind a mount point, so that `umount` finds it.
-fn mount_id(target: &Path) -> String {
-    let digest = Digest::of(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str()));
-    format!("mount.{}", digest.short())
-}
-
-fn absolute(path: &Path) -> Done<PathBuf> {
-    let real = path.canonicalize();
-    let real =
-        real.map_err(|e| CommandError::run(format!("cannot open `{}`: {e}", path.display())))?;
-    let dir = File::open(&real).map_err(|e| CommandError::run(e.to_string()))?;
-    let stat = rustix::fs::fstat(dir.as_fd()).map_err(|e| CommandError::run(e.to_string()))?;
-    match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-        rustix::fs::FileType::Directory => Ok(real),
-        _ => Err(CommandError::usage(format!("`{}` is not a directory", path.display()))),
-    }
-}
-
 /// `CONTAINER:HOST:LENGTH`, as umoci and newuidmap write it.
 fn ranges(texts: &[String]) -> Done<Vec<IdRange>> {
     let parse = |text: &String| {
@@ -168,8 +106,17 @@ fn ranges(texts: &[String]) -> Done<Vec<IdRange>> {
     texts.iter().map(parse).collect()
 }
 
+/// `SOURCE_DATE_EPOCH`, if it is set.
+pub(super) fn epoch() -> Done<Option<i64>> {
+    let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let number = text.parse::<i64>();
+    number.map(Some).map_err(|_| {
+        CommandError::usage(format!("SOURCE_DATE_EPOCH is `{text}`, which is no number"))
+    })
+}
+
 /// RFC 3339 of the given time, else of now.
-fn created(latest: Option<i64>) -> String {
+pub(super) fn created(latest: Option<i64>) -> String {
     let now = std::time::SystemTime::now();
     let time = match latest.and_then(|secs| u64::try_from(secs).ok()) {
         Some(secs) => std::time::UNIX_EPOCH + std::time::Duration::from_secs(secs),

@@ -8,7 +8,10 @@ mod images;
 mod output;
 mod progress;
 mod remote;
+mod snapshots;
 mod transfer;
+mod tree_args;
+mod trees;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -61,8 +64,13 @@ fn dispatch(args: Args) -> Result<ExitCode, CommandError> {
         Command::Logout(logout) => remote::logout(&context, &logout),
         Command::Unpack(unpack) => bundle::unpack(&context, &unpack),
         Command::Repack(repack) => bundle::repack(&context, &repack),
-        Command::Mount(mount) => bundle::mount(&context, &mount),
-        Command::Umount(umount) => bundle::umount(&context, &umount),
+        Command::Mount(mount) => snapshots::mount(&context, &mount),
+        Command::Umount(umount) => snapshots::umount(&context, &umount),
+        Command::Snapshot(snapshot) => snapshots::snapshot(&context, &snapshot.command),
+        Command::Commit(commit) => trees::commit(&context, &commit),
+        Command::Export(export) => trees::export(&context, &export),
+        Command::Flatten(flatten) => trees::flatten(&context, &flatten),
+        Command::Diff(diff) => trees::diff_trees(&context, &diff),
         Command::Gc(gc) => upkeep::gc(&context, &gc),
         Command::Fsck(fsck) => upkeep::fsck(&context, &fsck),
         Command::Validate(validate) => upkeep::validate(&context, &validate),

@@ -4,16 +4,15 @@
 //! Entries are sorted by path, so the same changes give the same bytes; with a limit on times
 //! (`SOURCE_DATE_EPOCH`) so do the same changes made at another time.
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::manifest::{Manifest, join};
+use super::tree_tar::TreeTar;
 use crate::layer::limits::MAX_DEPTH;
-use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
-use crate::xattrs::{self, Xattrs};
+use crate::xattrs;
 
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const OPAQUE: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
@@ -65,30 +64,18 @@ pub fn diff_flat<W: Write>(
 struct Diff<'b, W: Write> {
     /// What a flat tree was; `None` where everything in the directory is a change.
     base: Option<&'b Manifest>,
-    tar: TarWriter<W>,
-    options: DiffOptions,
-    /// The first path of each file with several names.
-    links: HashMap<u64, Vec<u8>>,
-    summary: DiffSummary,
-    buffer: Vec<u8>,
+    out: TreeTar<W>,
 }
 
 impl<'b, W: Write> Diff<'b, W> {
     fn new(base: Option<&'b Manifest>, output: W, options: DiffOptions) -> Self {
-        Self {
-            base,
-            tar: TarWriter::new(output),
-            options,
-            links: HashMap::new(),
-            summary: DiffSummary::default(),
-            buffer: vec![0; 256 << 10],
-        }
+        Self { base, out: TreeTar::new(output, options) }
     }
 
     fn run(mut self, root: BorrowedFd<'_>) -> io::Result<(W, DiffSummary)> {
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         self.directory(root, Vec::new(), 0)?;
-        Ok((self.tar.finish()?, self.summary))
+        self.out.finish()
     }
 
     fn is_unchanged(&self, path: &[u8], stat: &Stat) -> bool {
@@ -103,12 +90,10 @@ impl<'b, W: Write> Diff<'b, W> {
         let opaque = xattrs.iter().any(|(name, _)| OPAQUE.contains(&name.as_slice()));
         let stat = rustix::fs::fstat(&dir)?;
         if !path.is_empty() && !self.is_unchanged(&path, &stat) {
-            let mut entry = self.entry(&path, &stat, EntryKind::Directory, xattrs);
-            entry.path.push(b'/');
-            self.write(&entry)?;
+            self.out.directory(&path, &stat, xattrs)?;
         }
         if opaque {
-            self.whiteout(&join(&path, b".wh..wh..opq"))?;
+            self.out.whiteout(&join(&path, b".wh..wh..opq"))?;
         }
         let mut names = Vec::new();
         for entry in Dir::read_from(&dir)? {
@@ -122,7 +107,7 @@ impl<'b, W: Write> Diff<'b, W> {
         for gone in
             was.into_iter().filter(|was| names.binary_search_by(|n| n.as_slice().cmp(was)).is_err())
         {
-            self.whiteout(&join(&path, &[b".wh.", gone].concat()))?;
+            self.out.whiteout(&join(&path, &[b".wh.", gone].concat()))?;
         }
         for name in names {
             self.child(dir.as_fd(), &name, &path, depth)?;
@@ -139,109 +124,16 @@ impl<'b, W: Write> Diff<'b, W> {
     ) -> io::Result<()> {
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let path = join(parent, name);
-        let file_type = FileType::from_raw_mode(stat.st_mode);
-        let kind = match file_type {
+        match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 let fd = openat(dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
-                return self.directory(fd, path, depth + 1);
+                self.directory(fd, path, depth + 1)
             }
-            _ if self.is_unchanged(&path, &stat) => return Ok(()),
+            _ if self.is_unchanged(&path, &stat) => Ok(()),
             FileType::CharacterDevice if stat.st_rdev == 0 => {
-                return self.whiteout(&join(parent, &[b".wh.", name].concat()));
+                self.out.whiteout(&join(parent, &[b".wh.", name].concat()))
             }
-            FileType::RegularFile => EntryKind::Regular,
-            FileType::Symlink => EntryKind::Symlink,
-            FileType::CharacterDevice => EntryKind::CharDevice,
-            FileType::BlockDevice => EntryKind::BlockDevice,
-            FileType::Fifo => EntryKind::Fifo,
-            // A socket means nothing without the process that made it.
-            FileType::Socket | FileType::Unknown => return Ok(()),
-        };
-        if stat.st_nlink > 1 {
-            if let Some(first) = self.links.get(&stat.st_ino) {
-                let link = first.clone();
-                let entry =
-                    Entry { link, ..self.entry(&path, &stat, EntryKind::HardLink, Vec::new()) };
-                return self.write(&entry);
-            }
-            self.links.insert(stat.st_ino, path.clone());
-        }
-        if kind == EntryKind::Regular {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = openat(dir, name, flags, Mode::empty())?;
-            return self.file(&path, file);
-        }
-        let xattrs = xattrs::of_child(dir, name)?;
-        let mut entry = self.entry(&path, &stat, kind, xattrs);
-        if kind == EntryKind::Symlink {
-            entry.link = readlinkat(dir, name, Vec::new())?.into_bytes();
-        }
-        self.write(&entry)
-    }
-
-    fn file(&mut self, path: &[u8], file: OwnedFd) -> io::Result<()> {
-        let stat = rustix::fs::fstat(&file)?;
-        let xattrs = xattrs::of_file(&file)?;
-        let entry = self.entry(path, &stat, EntryKind::Regular, xattrs);
-        self.write(&entry)?;
-        let mut file = std::fs::File::from(file);
-        let mut left = entry.size;
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
-            let n = file.read(&mut self.buffer[..want])?;
-            if n == 0 {
-                return Err(io::Error::other("a file became shorter while it was read"));
-            }
-            self.tar.data(&self.buffer[..n])?;
-            left -= u64::try_from(n).unwrap_or_default();
-        }
-        self.summary.bytes += entry.size;
-        Ok(())
-    }
-
-    fn whiteout(&mut self, path: &[u8]) -> io::Result<()> {
-        self.summary.whiteouts += 1;
-        let mtime = TarTime { secs: self.options.latest.unwrap_or(0), nanos: 0 };
-        let entry = Entry { path: path.to_vec(), mode: 0o644, mtime, ..Entry::default() };
-        self.write(&entry)
-    }
-
-    fn write(&mut self, entry: &Entry) -> io::Result<()> {
-        self.summary.entries += 1;
-        self.tar.entry(entry)
-    }
-
-    fn entry(&self, path: &[u8], stat: &Stat, kind: EntryKind, xattrs: Xattrs) -> Entry {
-        let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or_default();
-        let mut mtime = TarTime { secs: stat.st_mtime, nanos };
-        if let Some(latest) = self.options.latest {
-            mtime = mtime.min(TarTime { secs: latest, nanos: 0 });
-        }
-        let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
-        let size =
-            if kind == EntryKind::Regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
-        Entry {
-            path: path.to_vec(),
-            kind,
-            mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
-            size,
-            mtime,
-            device: if is_device {
-                (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
-            } else {
-                (0, 0)
-            },
-            xattrs: xattrs.into_iter().filter(|(name, _)| is_content(name)).collect(),
-            ..Entry::default()
+            _ => self.out.child(dir, name, &path, &stat),
         }
     }
-}
-
-/// False for attributes of overlayfs itself and of the host.
-fn is_content(name: &[u8]) -> bool {
-    let foreign: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
-    let host: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
-    !foreign.iter().any(|prefix| name.starts_with(prefix)) && !host.contains(&name)
 }

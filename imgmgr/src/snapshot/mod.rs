@@ -10,14 +10,19 @@
 //! A snapshot appears and disappears by one rename. Layers are shared read-only by all; mounting
 //! is apart from preparing, so that a container's own mount namespace can do it.
 
+mod changes;
 mod diff;
 mod error;
+mod flat;
 mod image;
 mod manifest;
 mod mount;
+mod tree_tar;
 
+pub use changes::{Change, ChangeKind, changes};
 pub use diff::{DiffOptions, DiffSummary, diff, diff_flat};
 pub use error::SnapshotError;
+pub use flat::{Tree, write_tar};
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, detached};
@@ -91,6 +96,12 @@ impl Snapshot {
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// The directories of its own that a mount of it uses.
+    #[must_use]
+    pub fn own_directories(&self) -> Vec<PathBuf> {
+        ["upper", "root"].iter().map(|name| self.dir.join(name)).collect()
     }
 
     /// Where changes go; `None` for a view.

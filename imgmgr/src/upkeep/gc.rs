@@ -54,6 +54,18 @@ impl Upkeep {
         Ok(Collected { blobs, layers })
     }
 
+    /// Removes a snapshot, unless it is mounted.
+    ///
+    /// # Errors
+    /// [`UpkeepError::Mounted`] if it is; those of [`crate::snapshot::Snapshots::remove`].
+    pub fn remove_snapshot(&self, id: &str) -> Result<(), UpkeepError> {
+        let snapshot = self.snapshots.get(id)?;
+        if mounts::is_mounted(&snapshot.own_directories()) {
+            return Err(UpkeepError::Mounted { id: id.to_owned() });
+        }
+        Ok(self.snapshots.remove(id)?)
+    }
+
     /// What must stay besides names and leases: images under snapshots and bundles.
     pub(super) fn roots(&self) -> Result<Vec<Descriptor>, UpkeepError> {
         let mut roots = pins::bases(&self.store)?;

@@ -47,6 +47,12 @@ pub enum UpkeepError {
     /// The snapshots.
     #[error(transparent)]
     Snapshots(#[from] SnapshotError),
+    /// The snapshot is in use.
+    #[error("snapshot `{id}` is mounted")]
+    Mounted {
+        /// Its name.
+        id: String,
+    },
     /// An image.
     #[error(transparent)]
     Image(#[from] StoredImageError),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most bytes of one namespace's table that are read: more than 100,000 mounts.
 const MAX_MOUNTINFO_BYTES: u64 = 64 << 20;
@@ -15,17 +15,37 @@ pub(super) fn mounted_layers(names: &[String]) -> BTreeSet<String> {
     if names.is_empty() {
         return mounted;
     }
-    let mut namespaces = BTreeSet::new();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let process = entry.path();
-        // Threads may differ from their process, but then something else made them do so.
-        let Ok(namespace) = fs::read_link(process.join("ns/mnt")) else { continue };
-        if namespaces.insert(namespace) {
-            let table = read_table(&process.join("mountinfo"));
-            mounted.extend(names.iter().filter(|name| uses(&table, name)).cloned());
-        }
+    for table in tables() {
+        mounted.extend(names.iter().filter(|name| uses(&table, name)).cloned());
     }
     mounted
+}
+
+/// True if one of these directories is part of a mount.
+pub(super) fn is_mounted(directories: &[PathBuf]) -> bool {
+    let shown: Vec<String> = directories.iter().map(|path| escaped(path)).collect();
+    tables().any(|table| {
+        let mut words = table.split([' ', ',', '=', ':', '\n']);
+        words.any(|word| shown.iter().any(|path| path == word))
+    })
+}
+
+/// As the kernel writes a path there.
+fn escaped(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011").replace('\n', "\\012")
+}
+
+/// The table of each mount namespace that we may look at. A thread may have another than its
+/// process, but only if something else than a container made it so.
+fn tables() -> impl Iterator<Item = String> {
+    let mut namespaces = BTreeSet::new();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(move |entry| {
+        let process = entry.path();
+        let namespace = fs::read_link(process.join("ns/mnt")).ok()?;
+        namespaces.insert(namespace).then(|| read_table(&process.join("mountinfo")))
+    })
 }
 
 /// A process that ended meanwhile had nothing mounted that another doesn't have.

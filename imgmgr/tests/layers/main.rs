@@ -13,5 +13,6 @@ mod pipeline;
 mod race;
 mod support;
 mod torture;
+mod trees;
 mod upkeep;
 mod whiteouts;

@@ -20,6 +20,7 @@ mod compare;
 mod error;
 mod facts;
 mod locks;
+mod merged;
 mod stack;
 mod sweep;
 
@@ -28,6 +29,7 @@ pub(crate) use facts::{decode_path, encode_path};
 pub use chain::{BlobSource, Chain, ChainLayer, names_of_chain};
 pub use check::{Checked, LayerProblem, Mend};
 pub use error::LayerStoreError;
+pub use merged::{MergedChild, MergedDir};
 pub use stack::Stack;
 pub use sweep::{SetAside, Swept};
 

@@ -106,7 +106,7 @@ impl Merged {
     }
 }
 
-fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
+pub(super) fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {
     for name in [c"trusted.overlay.opaque", c"user.overlay.opaque"] {
         match fgetxattr(dir, name, &mut [0u8; 4][..]) {
             Ok(_) => return Ok(true),

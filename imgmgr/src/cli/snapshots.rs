@@ -1,0 +1,136 @@
+//! Commands about snapshots and mounts.
+
+use std::path::{Path, PathBuf};
+
+use imgmgr::digest::Digest;
+use imgmgr::layer::Cancel;
+use imgmgr::layer::store::Chain;
+use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotKind, detached};
+use imgmgr::store::Lease;
+use serde_json::json;
+
+use super::args::{
+    Format, MountArgs, PlatformArgs, SnapshotCommand, SnapshotListArgs, SnapshotMountArgs,
+    SnapshotPrepareArgs, UmountArgs,
+};
+use super::bundle::load;
+use super::context::Context;
+use super::output::{CommandError, Done, human, json, table};
+
+pub(crate) fn snapshot(context: &Context, command: &SnapshotCommand) -> Done {
+    match command {
+        SnapshotCommand::Prepare(args) => prepare(context, args),
+        SnapshotCommand::List(args) => list(context, args),
+        SnapshotCommand::Mount(args) => mount_snapshot(context, args),
+        SnapshotCommand::Umount(args) => unmount(&absolute(&args.target)?),
+        SnapshotCommand::Rm(args) => {
+            let upkeep = context.upkeep()?;
+            args.names.iter().try_for_each(|name| Ok(upkeep.remove_snapshot(name)?))
+        }
+    }
+}
+
+fn prepare(context: &Context, args: &SnapshotPrepareArgs) -> Done {
+    let (chain, _lease) = chain(context, &args.image, &args.platform)?;
+    let kind = if args.view { SnapshotKind::View } else { SnapshotKind::Active };
+    context.snapshots()?.prepare(&args.name, &chain, kind).map_err(CommandError::run)?;
+    Ok(())
+}
+
+fn list(context: &Context, args: &SnapshotListArgs) -> Done {
+    let snapshots = context.snapshots()?;
+    let mut rows = Vec::new();
+    let mut values = Vec::new();
+    for id in snapshots.ids().map_err(CommandError::run)? {
+        let snapshot = snapshots.get(&id).map_err(CommandError::run)?;
+        let usage = snapshots.usage(&id).map_err(CommandError::run)?;
+        let record = snapshot.record();
+        let kind = if record.kind == SnapshotKind::View { "view" } else { "active" };
+        let image = record.image.as_ref().map(|image| image.digest.clone());
+        values.push(json!({
+            "name": id,
+            "kind": kind,
+            "image": image,
+            "chainID": record.chain_id,
+            "layers": record.lowers.len(),
+            "size": usage.bytes,
+        }));
+        let image = image.map_or_else(|| "-".to_owned(), |digest| digest.short().to_owned());
+        rows.push(vec![id, kind.to_owned(), image, human(usage.bytes)]);
+    }
+    match args.format {
+        Format::Json => json(&values),
+        Format::Table => table(&["NAME", "KIND", "IMAGE", "CHANGES"], &rows),
+    }
+}
+
+fn mount_snapshot(context: &Context, args: &SnapshotMountArgs) -> Done {
+    let snapshot = context.snapshots()?.get(&args.name).map_err(CommandError::run)?;
+    attach(&snapshot, &absolute(&args.target)?)
+}
+
+/// Unpacks what is missing of an image, which stays as long as the lease is held.
+pub(super) fn chain(context: &Context, image: &str, args: &PlatformArgs) -> Done<(Chain, Lease)> {
+    let (image, lease) = load(context, image, args)?;
+    let chain = image.unpack(&context.layers()?, &Cancel::default()).map_err(CommandError::run)?;
+    Ok((chain, lease))
+}
+
+pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
+    let (chain, _lease) = chain(context, &args.image, &args.platform)?;
+    let target = absolute(&args.target)?;
+    let snapshots = context.snapshots()?;
+    let id = mount_id(&target);
+    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
+    let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
+    let mounted = attach(&snapshot, &target);
+    if mounted.is_err() {
+        // The error that counts is the first one.
+        let _ = snapshots.remove(&id);
+    }
+    mounted
+}
+
+pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
+    let target = absolute(&args.target)?;
+    let snapshots = context.snapshots()?;
+    let id = mount_id(&target);
+    // Only what we mounted is unmounted.
+    snapshots.get(&id).map_err(CommandError::run)?;
+    unmount(&target)?;
+    snapshots.remove(&id).map_err(CommandError::run)
+}
+
+fn attach(snapshot: &Snapshot, target: &Path) -> Done {
+    let mount = detached(snapshot, IdMapping::None).map_err(CommandError::run)?;
+    kernel::mount::attach_at_path(&mount, target)
+        .map_err(|e| CommandError::run(format!("cannot mount on `{}`: {e}", target.display())))
+}
+
+/// Not lazily: the layers of what was mounted may go once the snapshot is gone.
+fn unmount(target: &Path) -> Done {
+    match rustix::mount::unmount(target, rustix::mount::UnmountFlags::NOFOLLOW) {
+        // A `mount` that was killed may have left a snapshot without a mount.
+        Ok(()) | Err(kernel::Errno::INVAL) => Ok(()),
+        Err(e) => {
+            let message = format!("cannot unmount `{}`: {e}", target.display());
+            Err(CommandError::run(message))
+        }
+    }
+}
+
+/// The snapshot behind a mount point, so that `umount` finds it.
+pub(super) fn mount_id(target: &Path) -> String {
+    let digest = Digest::of(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str()));
+    format!("mount.{}", digest.short())
+}
+
+pub(super) fn absolute(path: &Path) -> Done<PathBuf> {
+    let real = path.canonicalize();
+    let real =
+        real.map_err(|e| CommandError::run(format!("cannot open `{}`: {e}", path.display())))?;
+    if !real.is_dir() {
+        return Err(CommandError::usage(format!("`{}` is not a directory", path.display())));
+    }
+    Ok(real)
+}

@@ -1,0 +1,154 @@
+//! Files of a tree as entries of a tar, with everything that a layer can tell of them.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Write};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{FileType, Mode, OFlags, Stat, openat, readlinkat};
+
+use super::{DiffOptions, DiffSummary};
+use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
+use crate::xattrs::{self, Xattrs};
+
+/// Bytes of a file that are copied at a time.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Writes files, directories and whiteouts in the order given.
+pub(super) struct TreeTar<W: Write> {
+    tar: TarWriter<W>,
+    options: DiffOptions,
+    /// The first path of each file with several names, by device and inode.
+    links: HashMap<(u64, u64), Vec<u8>>,
+    summary: DiffSummary,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> TreeTar<W> {
+    pub(super) fn new(output: W, options: DiffOptions) -> Self {
+        Self {
+            tar: TarWriter::new(output),
+            options,
+            links: HashMap::new(),
+            summary: DiffSummary::default(),
+            buffer: vec![0; BUFFER_BYTES],
+        }
+    }
+
+    pub(super) fn finish(self) -> io::Result<(W, DiffSummary)> {
+        Ok((self.tar.finish()?, self.summary))
+    }
+
+    /// Writes a directory; the root is the empty path.
+    pub(super) fn directory(&mut self, path: &[u8], stat: &Stat, xattrs: Xattrs) -> io::Result<()> {
+        let mut entry = self.entry(path, stat, EntryKind::Directory, xattrs);
+        if path.is_empty() {
+            entry.path.push(b'.');
+        }
+        entry.path.push(b'/');
+        self.write(&entry)
+    }
+
+    /// Writes `name` of `dir`, which is no directory, as `path`.
+    pub(super) fn child(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+    ) -> io::Result<()> {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => EntryKind::Regular,
+            FileType::Symlink => EntryKind::Symlink,
+            FileType::CharacterDevice => EntryKind::CharDevice,
+            FileType::BlockDevice => EntryKind::BlockDevice,
+            FileType::Fifo => EntryKind::Fifo,
+            // A socket means nothing without the process that made it.
+            FileType::Directory | FileType::Socket | FileType::Unknown => return Ok(()),
+        };
+        if stat.st_nlink > 1 {
+            let file = (stat.st_dev, stat.st_ino);
+            if let Some(first) = self.links.get(&file) {
+                let link = first.clone();
+                let entry =
+                    Entry { link, ..self.entry(path, stat, EntryKind::HardLink, Vec::new()) };
+                return self.write(&entry);
+            }
+            self.links.insert(file, path.to_vec());
+        }
+        if kind == EntryKind::Regular {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            return self.file(path, openat(dir, name, flags, Mode::empty())?);
+        }
+        let mut entry = self.entry(path, stat, kind, xattrs::of_child(dir, name)?);
+        if kind == EntryKind::Symlink {
+            entry.link = readlinkat(dir, name, Vec::new())?.into_bytes();
+        }
+        self.write(&entry)
+    }
+
+    /// Writes the mark that hides `path`'s last component.
+    pub(super) fn whiteout(&mut self, path: &[u8]) -> io::Result<()> {
+        self.summary.whiteouts += 1;
+        let mtime = TarTime { secs: self.options.latest.unwrap_or(0), nanos: 0 };
+        let entry = Entry { path: path.to_vec(), mode: 0o644, mtime, ..Entry::default() };
+        self.write(&entry)
+    }
+
+    fn file(&mut self, path: &[u8], file: OwnedFd) -> io::Result<()> {
+        let stat = rustix::fs::fstat(&file)?;
+        let entry = self.entry(path, &stat, EntryKind::Regular, xattrs::of_file(&file)?);
+        self.write(&entry)?;
+        let mut file = std::fs::File::from(file);
+        let mut left = entry.size;
+        while left > 0 {
+            let want = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
+            let n = file.read(&mut self.buffer[..want])?;
+            if n == 0 {
+                return Err(io::Error::other("a file became shorter while it was read"));
+            }
+            self.tar.data(&self.buffer[..n])?;
+            left -= u64::try_from(n).unwrap_or_default();
+        }
+        self.summary.bytes += entry.size;
+        Ok(())
+    }
+
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        self.summary.entries += 1;
+        self.tar.entry(entry)
+    }
+
+    fn entry(&self, path: &[u8], stat: &Stat, kind: EntryKind, xattrs: Xattrs) -> Entry {
+        let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        let mut mtime = TarTime { secs: stat.st_mtime, nanos };
+        if let Some(latest) = self.options.latest {
+            mtime = mtime.min(TarTime { secs: latest, nanos: 0 });
+        }
+        let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
+        let size =
+            if kind == EntryKind::Regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
+        Entry {
+            path: path.to_vec(),
+            kind,
+            mode: stat.st_mode & 0o7777,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            size,
+            mtime,
+            device: if is_device {
+                (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
+            } else {
+                (0, 0)
+            },
+            xattrs: xattrs.into_iter().filter(|(name, _)| is_content(name)).collect(),
+            ..Entry::default()
+        }
+    }
+}
+
+/// False for attributes of overlayfs itself and of the host.
+pub(super) fn is_content(name: &[u8]) -> bool {
+    let foreign: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+    let host: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
+    !foreign.iter().any(|prefix| name.starts_with(prefix)) && !host.contains(&name)
+}
