@@ -78,6 +78,19 @@ pub fn set_affinity(pid: i32, cpus: impl IntoIterator<Item = u32>) -> Result<()>
     rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(pid), &set)
 }
 
+/// The CPUs that process `pid` (0 is the caller) may run on: bit n of the first word is CPU n.
+///
+/// # Errors
+/// `ESRCH` if there is no such process.
+pub fn affinity(pid: i32) -> Result<Vec<u64>> {
+    let set = rustix::thread::sched_getaffinity(rustix::process::Pid::from_raw(pid))?;
+    let mut mask = vec![0u64; rustix::thread::CpuSet::MAX_CPU / 64];
+    for cpu in (0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)) {
+        mask[cpu / 64] |= 1 << (cpu % 64);
+    }
+    Ok(mask)
+}
+
 /// Sets both limits of `resource` (a number) of process `pid`; 0 is the caller.
 ///
 /// # Errors
@@ -95,6 +108,25 @@ pub fn set_rlimit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<()> {
         )
     };
     check(ret).map(drop)
+}
+
+/// The soft and the hard limit of `resource` (a number) of process `pid`; 0 is the caller.
+///
+/// # Errors
+/// `EINVAL` for an unknown resource.
+pub fn rlimit(pid: i32, resource: u32) -> Result<(u64, u64)> {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` lives through the call and is written by it; no new value is given.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_prlimit64,
+            pid,
+            resource,
+            std::ptr::null::<libc::rlimit64>(),
+            &raw mut limit,
+        )
+    };
+    check(ret).map(|_| (limit.rlim_cur, limit.rlim_max))
 }
 
 /// Sets the caller's NUMA policy; bit n of `nodes` is node n.

@@ -1,8 +1,7 @@
-//! Signals: masks and signal descriptors.
+//! Signals: masks and actions.
 
 use crate::{Result, from_nix};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
 /// A signal mask to return to.
 #[derive(Clone, Copy, Debug)]
@@ -34,18 +33,6 @@ pub fn unblock_all() -> Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(from_nix)
 }
 
-/// Gives every signal its default action, as a program expects it: a Rust program ignores
-/// SIGPIPE, and callers may have ignored others.
-pub fn reset_all_actions() {
-    let mut action: libc::sigaction = default_action();
-    for signal in 1..=64 {
-        if matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
-            continue;
-        }
-        set_action(signal, &mut action);
-    }
-}
-
 /// Gives SIGPIPE its default action back.
 pub fn reset_sigpipe() {
     set_action(libc::SIGPIPE, &mut default_action());
@@ -59,21 +46,31 @@ fn default_action() -> libc::sigaction {
 
 #[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes SIG_DFL for a number")]
 fn set_action(signal: i32, action: &mut libc::sigaction) {
-    // SAFETY: the default action runs no code of ours; an unknown number is EINVAL and ignored.
+    // SAFETY: the action is the default one or calls nothing but _exit(2); an unknown number is
+    // EINVAL and ignored.
     unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
 }
 
-/// A descriptor that becomes readable when one of `signals` (numbers) is pending; they must be
-/// blocked.
-///
-/// # Errors
-/// What signalfd(2) says.
-pub fn signal_fd(signals: &[i32]) -> Result<SignalFd> {
-    let mut set = SigSet::empty();
-    for &number in signals {
-        if let Ok(signal) = Signal::try_from(number) {
-            set.add(signal);
+/// Ends the process on each of `signals` whose action is the default one, as that action would:
+/// the kernel spares the first process of a pid namespace what has no handler. execve(2) takes
+/// the handlers away.
+#[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes numbers")]
+pub fn end_on(signals: &[i32]) {
+    let mut action = default_action();
+    action.sa_sigaction = end as extern "C" fn(i32) as libc::sighandler_t;
+    for &signal in signals {
+        let mut former = default_action();
+        // SAFETY: with no new action, this writes the old one to `former`, which lives through it.
+        unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut former) };
+        if former.sa_sigaction == libc::SIG_DFL {
+            set_action(signal, &mut action);
         }
     }
-    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(from_nix)
+}
+
+/// The handler: exit status 128 and the signal, as a shell has it.
+#[expect(unsafe_code, reason = "only _exit may be called in a signal handler")]
+extern "C" fn end(signal: i32) {
+    // SAFETY: _exit(2) is async-signal-safe and doesn't return.
+    unsafe { libc::_exit(128 + signal) }
 }

@@ -5,8 +5,9 @@ use crate::spec::Hook;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 /// Bytes of a failed hook's output that are reported.
 const MAX_OUTPUT: usize = 4096;
@@ -125,13 +126,8 @@ fn run(
         command.arg0(name).args(args);
     }
     let mut child = command.spawn().map_err(failed)?;
-    let pid = i32::try_from(child.id()).map_err(|e| failed(std::io::Error::other(e)))?;
-    let pidfd = kernel::process::pidfd_open(pid).map_err(|e| failed(e.into()))?;
-    let ended = kernel::poll::is_readable(&pidfd, hook.timeout).map_err(|e| failed(e.into()))?;
-    if !ended {
-        // It may end by itself just now; either way it is reaped.
-        let _ = kernel::process::pidfd_send_signal(pidfd.as_fd(), 9);
-    }
+    let ended = hook.timeout.map_or(Ok(true), |timeout| ends_within(&child, timeout));
+    let ended = ended.map_err(failed)?;
     let status = child.wait().map_err(failed)?;
     if !ended {
         let seconds = hook.timeout.map_or(0, |t| t.as_secs());
@@ -140,8 +136,30 @@ fn run(
     if status.success() {
         return Ok(());
     }
-    let how = status.to_string();
+    let how = how_it_ended(status);
     Err(HookError::Failed { kind, number, path, how, output: printed(&output) })
+}
+
+/// Waits for the end of `child`, and kills it when the time is over. Without a timeout this is not
+/// called: a hook under the container's seccomp filter should need few system calls.
+fn ends_within(child: &Child, timeout: Duration) -> std::io::Result<bool> {
+    let pid = i32::try_from(child.id()).map_err(std::io::Error::other)?;
+    let pidfd = kernel::process::pidfd_open(pid)?;
+    let ended = kernel::poll::is_readable(&pidfd, Some(timeout))?;
+    if !ended {
+        // It may end by itself just now; either way it is reaped.
+        let _ = kernel::process::pidfd_send_signal(pidfd.as_fd(), 9);
+    }
+    Ok(ended)
+}
+
+/// In words; of a signal, the one that says most of a hook under a filter has its name.
+fn how_it_ended(status: ExitStatus) -> String {
+    const SIGSYS: i32 = 31;
+    match status.signal() {
+        Some(SIGSYS) => format!("{status}: bad system call"),
+        _ => status.to_string(),
+    }
 }
 
 fn printed(output: &OwnedFd) -> String {
@@ -182,7 +200,6 @@ pub fn seccomp_message(state: &StateDocument, pid: i32, metadata: Option<&str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn hook(script: &str, timeout: Option<Duration>) -> Hook {
         Hook {

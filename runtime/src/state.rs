@@ -199,6 +199,15 @@ pub struct StateDir {
     id: String,
 }
 
+/// What it means that the root is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbsentRoot {
+    /// There are no containers.
+    Empty,
+    /// A mistake of the caller.
+    Refused,
+}
+
 impl StateDir {
     /// Makes the directory of a new container, locked, and the root above it where missing.
     ///
@@ -242,11 +251,11 @@ impl StateDir {
     /// The ids of all containers, sorted.
     ///
     /// # Errors
-    /// [`StateError::Root`]; a root that is not there holds none.
-    pub fn list(root: &Path) -> Result<Vec<ContainerId>, StateError> {
+    /// [`StateError::Root`]; with [`AbsentRoot::Empty`], a root that is not there holds none.
+    pub fn list(root: &Path, absent: AbsentRoot) -> Result<Vec<ContainerId>, StateError> {
         let failed = |errno: Errno| StateError::Root { path: root.into(), source: errno.into() };
         let dir = match file::open_dir(file::CWD, root) {
-            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(Errno::NOENT) if absent == AbsentRoot::Empty => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
         let names = file::list(dir.as_fd()).map_err(failed)?;
@@ -568,7 +577,7 @@ mod tests {
         let id = ContainerId::parse("c").unwrap();
         let state = StateDir::create(&root, &id).unwrap();
         assert!(matches!(StateDir::create(&root, &id), Err(StateError::Exists { .. })));
-        assert_eq!(StateDir::list(&root).unwrap(), std::slice::from_ref(&id));
+        assert_eq!(StateDir::list(&root, AbsentRoot::Refused).unwrap(), std::slice::from_ref(&id));
         assert!(matches!(state.record(), Err(StateError::NotFound { .. })));
         state.listen().unwrap();
         state.remove().unwrap();

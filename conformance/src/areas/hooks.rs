@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("hooks-create-container-namespaces", SPEC, &[], create_container_namespaces),
     test("hooks-create-container-before-pivot", SPEC, &[], create_container_pivot),
     test("hooks-start-container-inside", SPEC, &[], start_container_inside),
+    test("hook-start-container-filtered", "config-linux.md#seccomp", &[], start_container_filtered),
     test("hooks-create-runtime-before-pivot", SPEC, &[], create_runtime_pivot),
     test("hooks-create-time", LIFE, &[], create_time),
     test("hooks-start-time", LIFE, &[], start_time),
@@ -253,6 +254,18 @@ fn start_container_inside(scene: &Scene) -> Result<()> {
     bundle.file("/mark", "inside\n")?;
     bundle.hook("startContainer", "/bin/cat /mark >/seen; /bin/hostname >>/seen; echo $$ >>/seen");
     scene.run(bundle.sh("head -n 2 /seen"))?.prints("inside\nconformance\n").map(drop)
+}
+
+/// The hook is as confined as the program that follows it.
+fn start_container_filtered(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.set(
+        "/linux/seccomp",
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+            { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO" } ] }),
+    );
+    bundle.hook("startContainer", "/bin/mkdir /made 2>/dev/null; test ! -e /made");
+    scene.run(bundle.sh("echo ran"))?.prints("ran\n").map(drop)
 }
 
 fn create_runtime_pivot(scene: &Scene) -> Result<()> {

@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("kill-by-realtime-number", "runc-kill(8)", &[], by_realtime_number),
     test("kill-unknown-signal-fails", "runc-kill(8)", &[], unknown_signal),
     test("kill-created", "runtime.md#kill", &[], created),
+    test("kill-created-by-term", "runtime.md#kill", &[], created_by_term),
     test("kill-stopped-fails", "runtime.md#kill", &[], stopped),
     test("kill-missing-fails", "runtime.md#kill", &[], missing),
     test("kill-all-in-host-pid-namespace", "runc-kill(8) --all", &[], all_in_host_pid),
@@ -84,6 +85,16 @@ fn created(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
     let container = scene.create(bundle.idle())?;
     container.stop()?;
+    container.is("stopped")
+}
+
+/// Init has no handler yet, and the kernel would spare the first process of a pid namespace.
+fn created_by_term(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let container = scene.create(bundle.idle())?;
+    let pid = container.pid()?;
+    container.command("kill", &[]).arg("TERM").run()?.ok()?;
+    container.wait_pid(pid)?;
     container.is("stopped")
 }
 

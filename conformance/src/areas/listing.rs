@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("list-quiet", "runc-list(8) --quiet", &[], list_quiet),
     test("list-stopped", "runc-list(8)", &[], list_stopped),
     test("list-unknown-format-fails", "runc-list(8) --format", &[], list_unknown_format),
-    test("list-missing-root", "runc-list(8)", &[], list_missing_root),
+    test("list-missing-root-refused", "runc-list(8)", &[], list_missing_root),
     test("list-skips-foreign-entries", "runc-list(8)", &[], list_foreign),
     test("ps-table", "runc-ps(8)", &[], ps_table),
     test("ps-json", "runc-ps(8) --format json", &[], ps_json),
@@ -160,7 +160,7 @@ fn list_unknown_format(scene: &Scene) -> Result<()> {
 fn list_missing_root(scene: &Scene) -> Result<()> {
     let root = scene.path("never-made");
     let command = scene.bare_runtime().arg("--root").arg(&root).args(&["list", "-q"]);
-    command.run()?.prints("").map(drop)
+    command.run()?.fails_naming(&["never-made"]).map(drop)
 }
 
 /// A directory that holds no container is passed over, with or without a word about it.

@@ -14,6 +14,7 @@ mod lifecycle;
 mod linux;
 mod listing;
 mod mount_options;
+mod mount_sources;
 mod mounts;
 mod namespaces;
 mod oracle;
@@ -31,7 +32,7 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "commands", tests: &[run::TESTS, listing::TESTS] },
     Area { name: "process", tests: &[process::TESTS, exec::TESTS] },
     Area { name: "terminal", tests: &[terminal::TESTS] },
-    Area { name: "mounts", tests: &[mounts::TESTS, mount_options::TESTS] },
+    Area { name: "mounts", tests: &[mounts::TESTS, mount_sources::TESTS, mount_options::TESTS] },
     Area { name: "devices", tests: &[devices::TESTS] },
     Area { name: "namespaces", tests: &[namespaces::TESTS] },
     Area { name: "cgroups", tests: &[cgroups::TESTS, resources::TESTS] },

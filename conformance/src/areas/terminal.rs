@@ -47,6 +47,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("foreground-terminal-size", "runc-run(8)", &[], foreground_size),
     test("foreground-terminal-resize", "runc-run(8)", &[], foreground_resize),
     test("foreground-terminal-interrupt", "runc-run(8)", &[], foreground_interrupt),
+    test("foreground-terminal-newlines", "runc-run(8)", &[], foreground_newlines),
     test("foreground-exec-terminal", "runc-exec(8) --tty", &[], foreground_exec),
 ];
 
@@ -266,6 +267,13 @@ fn foreground_exit(scene: &Scene) -> Result<()> {
     let (running, master) = in_foreground(scene, "echo bye; exit 9")?;
     read_until(&master, "bye")?;
     running.wait()?.exits(9).map(drop)
+}
+
+/// The caller's terminal turns newlines into what it needs; where there is none they stay.
+fn foreground_newlines(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.set("/process/terminal", json!(true)).args(&["echo", "line"]);
+    scene.run(&bundle)?.prints("line\n").map(drop)
 }
 
 /// The size is copied at or after the start, so that the program looks until there is one.

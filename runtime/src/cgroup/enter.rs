@@ -62,7 +62,7 @@ impl Cgroup {
     /// [`Cgroup::attach`].
     ///
     /// # Errors
-    /// [`CgroupError::UnknownController`], and [`CgroupError::Open`] if one does not exist.
+    /// [`CgroupError::UnknownController`], and [`CgroupError::SubCgroup`] if one does not exist.
     pub fn narrow(&mut self, below: &SubCgroups) -> Result<(), CgroupError> {
         for name in below.paths.keys().filter(|name| !name.is_empty()) {
             if self.legacy(name).is_none() {
@@ -73,7 +73,10 @@ impl Cgroup {
             if let Some(path) = below.path_of(&dir.place.hierarchy) {
                 dir.relocate(dir.place.path.join(path));
             }
-            dir.fd()?;
+            dir.fd().map_err(|error| match error {
+                CgroupError::Open { cgroup, source } => CgroupError::SubCgroup { cgroup, source },
+                other => other,
+            })?;
         }
         Ok(())
     }

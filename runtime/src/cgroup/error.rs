@@ -52,6 +52,8 @@ pub enum CgroupError {
     Parse { cgroup: PathBuf, file: String, line: String },
     #[error("error adding pid {pid} to cgroups: cannot join `{}`", cgroup.display())]
     Attach { pid: i32, cgroup: PathBuf, source: io::Error },
+    #[error("cannot open sub cgroup `{}` for adding pid of the new process", cgroup.display())]
+    SubCgroup { cgroup: PathBuf, source: io::Error },
     #[error("bad sub cgroup path: `{path}`")]
     BadSubPath { path: String },
     #[error("unknown controller `{controller}` in the sub cgroup paths")]

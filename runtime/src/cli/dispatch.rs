@@ -30,6 +30,8 @@ pub(super) enum Outcome {
         context: Option<&'static str>,
         /// As runc's.
         code: u8,
+        /// See [`super::log::Failure::bare`].
+        bare: bool,
     },
 }
 
@@ -52,6 +54,18 @@ pub(super) enum CommandError {
     NoCriu { command: &'static str },
 }
 
+impl CommandError {
+    /// Whether all that failed was the execution of the program.
+    fn is_execve(&self) -> bool {
+        let (CommandError::Lifecycle(error)
+        | CommandError::Supervise(SuperviseError::Lifecycle(error))) = self
+        else {
+            return false;
+        };
+        matches!(error, LifecycleError::Execve { .. })
+    }
+}
+
 /// Does what `request` asks for.
 pub(super) fn dispatch(
     settings: &Settings,
@@ -63,6 +77,7 @@ pub(super) fn dispatch(
     match perform(Context { settings, journal: log }, request, environment) {
         Ok(code) => Outcome::Exit(code),
         Err(error) => Outcome::Failed {
+            bare: !is_exec && error.is_execve(),
             error: Box::new(error),
             context: is_exec.then_some("exec failed"),
             code: if is_exec { u8::MAX } else { 1 },

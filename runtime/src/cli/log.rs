@@ -127,6 +127,9 @@ pub struct Failure<'a> {
     pub error: &'a (dyn Error + 'static),
     /// What can be done.
     pub hint: Option<&'a str>,
+    /// Standard error gets the bare words, without `error:`: as the program itself would have
+    /// said them, had it begun.
+    pub bare: bool,
 }
 
 impl Failure<'_> {
@@ -142,6 +145,9 @@ impl Failure<'_> {
     /// A cause a line for people. A program that reads our standard error, as podman does, looks
     /// for known words and shows the line that has them: it gets the chain in one line.
     fn for_reader(&self) -> String {
+        if self.bare {
+            return format!("{}\n", self.joined());
+        }
         if io::stderr().is_terminal() {
             return self.to_string();
         }
@@ -271,7 +277,12 @@ mod tests {
         let log = Log::open(&options).unwrap();
         log.record(Level::Debug, format_args!("unseen"));
         log.record(Level::Warning, format_args!("seen"));
-        log.failure(&Failure { context: Some("exec failed"), error: &outer(), hint: None });
+        log.failure(&Failure {
+            context: Some("exec failed"),
+            error: &outer(),
+            hint: None,
+            bare: false,
+        });
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -298,7 +309,8 @@ mod tests {
 
     #[test]
     fn people_get_a_line_a_cause() {
-        let failure = Failure { context: None, error: &outer(), hint: Some("look there") };
+        let failure =
+            Failure { context: None, error: &outer(), hint: Some("look there"), bare: false };
         assert_eq!(
             failure.to_string(),
             "error: cannot read `/b/config.json`\ncaused by: Permission denied (os error 13)\n\

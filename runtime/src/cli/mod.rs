@@ -36,6 +36,10 @@ use crate::request::Settings;
 /// The program's name.
 pub const NAME: &str = "runt";
 
+/// What `--help` prints, as a man page begins.
+const HELP_TEMPLATE: &str =
+    "NAME:\n   {name} - {about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+
 /// What it is for.
 const ABOUT: &str = "Run containers from OCI bundles";
 
@@ -109,7 +113,11 @@ impl Parser {
         if name == "help" || name == "h" {
             return help(words).map(Invocation::Text);
         }
-        let entry = find(name)?;
+        let asks_help = || words.iter().any(|word| word == "-h" || word == "--help");
+        let entry = find(name).map_err(|error| match error {
+            UsageError::Command { name } if asks_help() => UsageError::HelpTopic { name },
+            other => other,
+        })?;
         let command =
             entry.command().no_binary_name(true).bin_name(format!("{NAME} {}", entry.name));
         let words = go_style::normalise(&command, entry.operands, words);
@@ -144,6 +152,7 @@ fn program() -> Command {
     let program = Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
+        .help_template(HELP_TEMPLATE)
         .args_override_self(true);
     SettingsArgs::augment_args(program).about(ABOUT)
 }
@@ -157,7 +166,8 @@ fn help(words: &[OsString]) -> Result<String, UsageError> {
     let Some(name) = words.first() else {
         return Ok(command().render_help().to_string());
     };
-    let entry = find(name)?;
+    let topic = || UsageError::HelpTopic { name: name.to_string_lossy().into_owned() };
+    let entry = find(name).map_err(|_| topic())?;
     let mut command = entry.command().bin_name(format!("{NAME} {}", entry.name));
     Ok(command.render_help().to_string())
 }

@@ -54,6 +54,12 @@ pub enum UsageError {
         /// As given.
         name: String,
     },
+    /// Help on a command that is not there.
+    #[error("No help topic for '{name}'")]
+    HelpTopic {
+        /// As given.
+        name: String,
+    },
     /// `--log-format`.
     #[error("invalid log-format: {given}")]
     LogFormat {
@@ -142,7 +148,7 @@ impl UsageError {
     /// runc's exit codes: it looks at the operands of `exec` only where exec has begun.
     pub(super) fn exit_code(&self, command: Option<&OsStr>) -> u8 {
         match self {
-            UsageError::Command { .. } => 3,
+            UsageError::Command { .. } | UsageError::HelpTopic { .. } => 3,
             UsageError::Syntax { only_value: false, .. } => 1,
             _ if command.is_some_and(|name| name == "exec") => u8::MAX,
             _ => 1,

@@ -32,7 +32,12 @@ pub fn main(words: &[OsString]) -> ExitCode {
     let (environment, parser, log) = match set_up(words) {
         Ok(set_up) => set_up,
         Err(error) => {
-            Log::default().failure(&Failure { context: None, error: &error, hint: None });
+            Log::default().failure(&Failure {
+                context: None,
+                error: &error,
+                hint: None,
+                bare: false,
+            });
             return FAILED.into();
         }
     };
@@ -47,7 +52,12 @@ pub fn main(words: &[OsString]) -> ExitCode {
             Err(_) => FAILED.into(),
         },
         Err(error) => {
-            log.failure(&Failure { context: None, error: &error, hint: Some(error.hint()) });
+            log.failure(&Failure {
+                context: None,
+                error: &error,
+                hint: Some(error.hint()),
+                bare: false,
+            });
             error.exit_code(command.as_deref()).into()
         }
     }
@@ -77,8 +87,8 @@ fn protect_own_file() -> kernel::Result<()> {
 fn report(outcome: Outcome, log: &Log) -> ExitCode {
     match outcome {
         Outcome::Exit(code) => code.into(),
-        Outcome::Failed { error, context, code } => {
-            log.failure(&Failure { context, error: error.as_ref(), hint: None });
+        Outcome::Failed { error, context, code, bare } => {
+            log.failure(&Failure { context, error: error.as_ref(), hint: None, bare });
             code.into()
         }
     }

@@ -95,7 +95,6 @@ struct Terminal {
 
 impl Terminal {
     fn open(master: OwnedFd) -> Result<Terminal, Errno> {
-        kernel::terminal::pass_newlines(&master)?;
         // Raw mode comes last: an error before it leaves nothing to restore.
         let [stdin, stdout, _] = stream::standard();
         let relay = Relay::new(master, stdin, stdout)?;

@@ -15,11 +15,15 @@ impl Child<'_> {
         console: Option<&Place>,
         (socket, terminal): (Slot, Slot),
         size: Option<ConsoleSize>,
+        is_relayed: bool,
     ) -> StepResult {
         let master = pty::open_master(self.base(ptmx)?, &ptmx.path)?;
         let peer = pty::open_peer(&master)?;
         if let Some(size) = size {
             pty::set_size(&master, size.width, size.height)?;
+        }
+        if is_relayed {
+            kernel::terminal::pass_newlines(&master)?;
         }
         if let Some(console) = console {
             let tree = mount::clone_tree_at(&peer, CloneTree::default())?;

@@ -18,7 +18,7 @@ use crate::hooks::StateDocument;
 use crate::plan::{Beneath, Place, Program, Slot, StartVia, Step};
 use kernel::rootdir::RootDir;
 use kernel::{Errno, file, identity, namespace, netdev, process, schedule};
-use report::{Report, StepFailed};
+use report::{Report, StepFailed, Telling};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// What the child needs beside the plan.
@@ -61,16 +61,24 @@ impl StepError {
     /// In words. The details of some steps are whole sentences that callers look for.
     fn of_step(self, step: &Step) -> StepFailed {
         let errno = self.errno.raw_os_error();
-        let says_all = matches!(step, Step::FindProgram | Step::Execute | Step::RunHooks { .. });
-        match (self.detail.is_empty(), says_all) {
-            (true, _) => StepFailed { errno, text: step.to_string(), whole: false },
-            (false, true) => StepFailed { errno, text: self.detail, whole: true },
-            (false, false) => {
-                StepFailed { errno, text: format!("{step}: {}", self.detail), whole: false }
-            }
-        }
+        let telling = match step {
+            _ if self.detail.is_empty() => Telling::Step,
+            Step::FindProgram | Step::RunHooks { .. } => Telling::All,
+            Step::Execute => Telling::Execve,
+            _ => Telling::Step,
+        };
+        let text = match telling {
+            Telling::All | Telling::Execve => self.detail,
+            Telling::Step if self.detail.is_empty() => step.to_string(),
+            Telling::Step => format!("{step}: {}", self.detail),
+        };
+        StepFailed { errno, text, telling }
     }
 }
+
+/// What `kill` may send to a container that waits for `start`, and means its end: SIGHUP, SIGINT,
+/// SIGQUIT, SIGABRT, SIGTERM.
+const ENDING_SIGNALS: [i32; 5] = [1, 2, 3, 6, 15];
 
 type StepResult = Result<(), StepError>;
 
@@ -164,8 +172,9 @@ impl<'p> Child<'p> {
             }
             Step::MakeDevice(device) => self.make_device(device)?,
             Step::MakeSymlink { at, target, replace } => self.make_symlink(at, target, *replace)?,
-            Step::OpenConsole { ptmx, console, socket, terminal, size } => {
-                self.open_console(ptmx, console.as_ref(), (*socket, *terminal), *size)?;
+            Step::OpenConsole { ptmx, console, socket, terminal, size, is_relayed } => {
+                let sockets = (*socket, *terminal);
+                self.open_console(ptmx, console.as_ref(), sockets, *size, *is_relayed)?;
             }
             Step::RuntimeHooks => {
                 Report::RuntimeHooks.send(&self.socket)?;
@@ -179,7 +188,9 @@ impl<'p> Child<'p> {
             Step::ReadOnlyPath(place) => self.make_read_only(place)?,
             Step::MaskPath(place) => self.mask(place)?,
             Step::SetRlimit(l) => schedule::set_rlimit(0, l.resource, l.soft, l.hard)?,
-            Step::SetScheduler(s) => schedule::set_scheduling(0, user::scheduling(s))?,
+            Step::SetScheduler { scheduler, on_some_cpus } => {
+                user::set_scheduler(scheduler, *on_some_cpus)?;
+            }
             Step::SetIoPriority { class, level } => schedule::set_io_priority(0, *class, *level)?,
             Step::SetAffinity(cpus) => {
                 schedule::set_affinity(0, cpus.0.iter().cloned().flatten())?;
@@ -265,6 +276,8 @@ impl<'p> Child<'p> {
                 self.host_pid = report::await_go(&self.socket)?;
             }
             StartVia::Socket(slot) => {
+                kernel::signal::end_on(&ENDING_SIGNALS);
+                kernel::signal::unblock_all()?;
                 loop {
                     let connection = kernel::unix_socket::accept(self.slot(slot)?)?;
                     // A `start` that died before it said so has started nothing.

@@ -27,6 +27,10 @@ impl Child<'_> {
                 let how = CloneTree { recursive: *recursive, nofollow: *nofollow };
                 mount::clone_tree(file::CWD, source.as_path(), how)?
             }
+            MountSource::Within { from, recursive, nofollow, mapped } => {
+                let how = CloneTree { recursive: *recursive, nofollow: *nofollow };
+                self.clone_within(from, how, *mapped)?
+            }
             MountSource::Prepared { tree, .. } => self.slots[tree.0].take().ok_or(Errno::BADF)?,
         };
         if step.target_rule == TargetRule::ProcOnly
@@ -41,8 +45,22 @@ impl Child<'_> {
         };
         let target =
             open_target(self.base(&step.target)?, &step.target.path, step.target_rule, missing)?;
-        set_bind_attributes(tree.as_fd(), step.attributes)?;
+        set_bind_attributes(tree.as_fd(), step.attributes, step.keeps_locks)?;
         self.finish_mount(step, tree, target.as_fd())
+    }
+
+    fn clone_within(
+        &self,
+        from: &Place,
+        how: CloneTree,
+        mapped: Option<usize>,
+    ) -> Result<OwnedFd, StepError> {
+        let base = self.base(from)?;
+        let place =
+            if how.nofollow { base.open_nofollow(&from.path)? } else { base.open(&from.path)? };
+        let Some(number) = mapped else { return Ok(mount::clone_tree_at(&place, how)?) };
+        let number = u32::try_from(number).map_err(|_| Errno::OVERFLOW)?;
+        Ok(super::report::map_tree(&self.socket, number, place.as_fd())?)
     }
 
     fn mount_filesystem(&mut self, step: &MountStep) -> StepResult {
@@ -180,18 +198,74 @@ fn set_attributes(tree: BorrowedFd<'_>, change: MountAttributes, recursive: bool
 }
 
 /// On a bind mount, an attribute that is asked for sets all of them, as mount(2) does: those not
-/// named are cleared, unless the user namespace's owner has locked them.
-fn set_bind_attributes(tree: BorrowedFd<'_>, wanted: MountAttributes) -> StepResult {
-    /// `MOUNT_ATTR_` RDONLY, NOSUID, NODEV, NOEXEC, NODIRATIME, NOSYMFOLLOW.
-    const SWITCHES: u64 = 0x1 | 0x2 | 0x4 | 0x8 | 0x80 | 0x0020_0000;
+/// named are cleared, but for the modes of access times, which stand for themselves, and for what
+/// the user namespace's owner has locked.
+fn set_bind_attributes(
+    tree: BorrowedFd<'_>,
+    wanted: MountAttributes,
+    keeps_locks: bool,
+) -> StepResult {
     if wanted.is_empty() {
         return Ok(());
     }
-    let clear = wanted.clear | (SWITCHES & !wanted.set);
-    match set_attributes(tree, MountAttributes { set: wanted.set, clear }, false) {
+    let mut change = wanted;
+    change.clear |= attr::SWITCHES & !wanted.set;
+    if keeps_locks {
+        let held = attributes_of(mount::filesystem_info(tree)?.flags);
+        let asks_atime = wanted.clear & attr::ATIME != 0;
+        let atime = attr::ATIME | attr::NODIRATIME;
+        if held & wanted.clear & attr::LOCKABLE != 0
+            || asks_atime && held & atime != wanted.set & atime
+        {
+            let why = "the mount of the source has an attribute that the container's user \
+                       namespace may not take away";
+            return Err(StepError::new(Errno::PERM, why));
+        }
+        change.clear &= !(held & attr::LOCKABLE);
+    }
+    match set_attributes(tree, change, false) {
         Err(StepError { errno: Errno::PERM, .. }) => set_attributes(tree, wanted, false),
         other => other,
     }
+}
+
+/// `MOUNT_ATTR_*` of mount_setattr(2).
+mod attr {
+    const RDONLY: u64 = 0x01;
+    const NOSUID: u64 = 0x02;
+    const NODEV: u64 = 0x04;
+    const NOEXEC: u64 = 0x08;
+    const NOSYMFOLLOW: u64 = 0x0020_0000;
+    const NOATIME: u64 = 0x10;
+    const STRICTATIME: u64 = 0x20;
+    pub(super) const NODIRATIME: u64 = 0x80;
+    pub(super) const ATIME: u64 = 0x70;
+    /// What another user namespace can't take away (`MNT_LOCK_*`), beside access times.
+    pub(super) const LOCKABLE: u64 = RDONLY | NOSUID | NODEV | NOEXEC;
+    /// What is on or off.
+    pub(super) const SWITCHES: u64 = LOCKABLE | NOSYMFOLLOW;
+    /// `ST_*` of statvfs(3) and what it is here.
+    pub(super) const HELD: [(u64, u64); 6] = [
+        (0x1, RDONLY),
+        (0x2, NOSUID),
+        (0x4, NODEV),
+        (0x8, NOEXEC),
+        (0x400, NOATIME),
+        (0x800, NODIRATIME),
+    ];
+    /// `ST_RELATIME`; a mount with neither it nor `ST_NOATIME` is strict.
+    const ST_RELATIME: u64 = 0x1000;
+
+    /// The mode of access times where it is not [`NOATIME`].
+    pub(super) fn strictness(flags: u64) -> u64 {
+        if flags & (ST_RELATIME | 0x400) == 0 { STRICTATIME } else { 0 }
+    }
+}
+
+/// The attributes of a mount from its `ST_*` flags.
+fn attributes_of(flags: u64) -> u64 {
+    let named = attr::HELD.iter().filter(|(flag, _)| flags & flag != 0);
+    named.fold(attr::strictness(flags), |all, (_, bit)| all | bit)
 }
 
 /// Makes a file system instance, mounted nowhere yet.

@@ -4,12 +4,15 @@
 //! child -> runtime   8 bytes: kind u32, errno i32 (native order), then up to 1 KiB of text
 //!                    kind 0: a step failed, 1: likewise, and the text says it all
 //!                    kind 2: ready, 3: run your hooks
+//!                    kind 4: clone and map the tree of number errno, whose place is in the next
+//!                    message; the answer is a byte and the tree
+//!                    kind 5: the program could not be executed, and the text says it all
 //! runtime -> child   4 bytes: the child's pid as the runtime sees it: go on
 //! end of stream      from the child: the program runs; from the runtime: it is gone, so end
 //! ```
 
 use kernel::{Errno, Result};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Bytes of text a failure may carry.
 pub const MAX_DETAIL: usize = 1024;
@@ -18,6 +21,8 @@ const FAILED: u32 = 0;
 const FAILED_WHOLE: u32 = 1;
 const READY: u32 = 2;
 const HOOKS: u32 = 3;
+const MAP_TREE: u32 = 4;
+const FAILED_EXECVE: u32 = 5;
 
 /// From the child.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,11 @@ pub enum Report {
     Ready,
     /// The runtime's hooks are due.
     RuntimeHooks,
+    /// A tree is to be cloned and mapped; its place follows.
+    MapTree {
+        /// Its number in the plan.
+        number: u32,
+    },
     /// A step failed, and the child is gone.
     Failed(StepFailed),
 }
@@ -37,8 +47,19 @@ pub struct StepFailed {
     pub errno: i32,
     /// The step in words, or a whole sentence.
     pub text: String,
-    /// The text needs no errno beside it.
-    pub whole: bool,
+    /// What the text is.
+    pub telling: Telling,
+}
+
+/// What the text of a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// What was done; the errno says why it failed.
+    Step,
+    /// All there is to say.
+    All,
+    /// Likewise, of the last step: the program could not be executed.
+    Execve,
 }
 
 impl Report {
@@ -50,8 +71,15 @@ impl Report {
         let (kind, errno, detail) = match self {
             Report::Ready => (READY, 0, ""),
             Report::RuntimeHooks => (HOOKS, 0, ""),
-            Report::Failed(f) if f.whole => (FAILED_WHOLE, f.errno, f.text.as_str()),
-            Report::Failed(f) => (FAILED, f.errno, f.text.as_str()),
+            Report::MapTree { number } => (MAP_TREE, number.cast_signed(), ""),
+            Report::Failed(f) => {
+                let kind = match f.telling {
+                    Telling::Step => FAILED,
+                    Telling::All => FAILED_WHOLE,
+                    Telling::Execve => FAILED_EXECVE,
+                };
+                (kind, f.errno, f.text.as_str())
+            }
         };
         let detail = &detail.as_bytes()[..detail.floor_char_boundary(MAX_DETAIL)];
         let mut message = [0u8; 8 + MAX_DETAIL];
@@ -81,13 +109,37 @@ impl Report {
         Ok(Some(match kind {
             READY => Report::Ready,
             HOOKS => Report::RuntimeHooks,
-            FAILED | FAILED_WHOLE => {
+            MAP_TREE => Report::MapTree { number: errno.cast_unsigned() },
+            FAILED | FAILED_WHOLE | FAILED_EXECVE => {
                 let text = String::from_utf8_lossy(&message[8..len]).into_owned();
-                Report::Failed(StepFailed { errno, text, whole: kind == FAILED_WHOLE })
+                let telling = match kind {
+                    FAILED => Telling::Step,
+                    FAILED_WHOLE => Telling::All,
+                    _ => Telling::Execve,
+                };
+                Report::Failed(StepFailed { errno, text, telling })
             }
             _ => return Err(Errno::PROTO),
         }))
     }
+}
+
+/// Asks the runtime to clone and map the tree of `number` whose place is `place`.
+///
+/// # Errors
+/// `EPIPE` if the runtime is gone.
+pub fn map_tree(socket: impl AsFd, number: u32, place: BorrowedFd<'_>) -> Result<OwnedFd> {
+    Report::MapTree { number }.send(&socket)?;
+    kernel::unix_socket::send(&socket, b"t", &[place])?;
+    receive_descriptor(socket)
+}
+
+/// Takes the descriptor that the next message carries.
+///
+/// # Errors
+/// `EPIPE` if the peer is gone.
+pub fn receive_descriptor(socket: impl AsFd) -> Result<OwnedFd> {
+    kernel::unix_socket::receive(socket, &mut [0u8; 1])?.1.pop().ok_or(Errno::PIPE)
 }
 
 /// Lets the child go on.
@@ -117,8 +169,13 @@ mod tests {
     #[test]
     fn reports_arrive_as_sent() {
         let (a, b) = kernel::unix_socket::message_pair().unwrap();
-        let failed = StepFailed { errno: 13, text: "why".into(), whole: true };
-        for report in [Report::Ready, Report::RuntimeHooks, Report::Failed(failed)] {
+        let failed = StepFailed { errno: 13, text: "why".into(), telling: Telling::All };
+        for report in [
+            Report::Ready,
+            Report::RuntimeHooks,
+            Report::MapTree { number: 7 },
+            Report::Failed(failed),
+        ] {
             report.send(&a).unwrap();
             assert_eq!(Report::receive(&b).unwrap(), Some(report));
         }

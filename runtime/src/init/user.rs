@@ -1,6 +1,6 @@
 //! Identity: ids, capabilities, keyring, stdio.
 
-use super::StepResult;
+use super::{StepError, StepResult};
 use crate::spec::{NumberSet, Scheduler};
 use kernel::schedule::SchedulingAttributes;
 use kernel::{Errno, file, identity, process, rootdir};
@@ -22,9 +22,18 @@ pub(super) fn join_keyring(name: &str) -> StepResult {
     Ok(process::set_keyring_permissions(serial, KEYRING_PERMISSIONS)?)
 }
 
-pub(super) fn scheduling(scheduler: &Scheduler) -> SchedulingAttributes {
+pub(super) fn set_scheduler(scheduler: &Scheduler, on_some_cpus: bool) -> StepResult {
     let Scheduler { policy, flags, nice, priority, runtime, deadline, period } = *scheduler;
-    SchedulingAttributes { policy, flags, nice, priority, runtime, deadline, period }
+    let attributes =
+        SchedulingAttributes { policy, flags, nice, priority, runtime, deadline, period };
+    kernel::schedule::set_scheduling(0, attributes).map_err(|errno| match errno {
+        Errno::PERM if on_some_cpus => {
+            let why = "process scheduler can't be used together with AllowedCPUs \
+                       (`linux.resources.cpu.cpus`)";
+            StepError::new(errno, why)
+        }
+        errno => errno.into(),
+    })
 }
 
 pub(super) fn node_mask(nodes: &NumberSet) -> Vec<u64> {

@@ -48,9 +48,11 @@ pub(super) fn parse(
     let parsed = ContainerSpec::from_json(config, bundle)?;
     for warning in &parsed.warnings {
         // What the specification wants ignored is no news to a person; a capability that is not
-        // granted is.
+        // granted, or an option that only looks as if it did something, is.
         let level = match warning.reason {
-            WarningReason::UnknownCapabilities { .. } => Level::Warning,
+            WarningReason::UnknownCapabilities { .. }
+            | WarningReason::AmbientNotRaised { .. }
+            | WarningReason::BindData { .. } => Level::Warning,
             _ => Level::Debug,
         };
         journal.record(level, format_args!("{warning}"));

@@ -2,7 +2,7 @@
 
 use super::LifecycleError;
 use super::error::kernel_error;
-use crate::init::report::{Report, StepFailed, send_go};
+use crate::init::report::{Report, StepFailed, Telling, send_go};
 use kernel::process;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -51,9 +51,10 @@ impl Child {
 
 /// The error of a failed step.
 pub(super) fn step_error(failed: StepFailed) -> LifecycleError {
-    if failed.whole {
-        return LifecycleError::StepDetail { detail: failed.text };
-    }
     let source = io::Error::from_raw_os_error(failed.errno);
-    LifecycleError::Step { step: failed.text, source }
+    match failed.telling {
+        Telling::Step => LifecycleError::Step { step: failed.text, source },
+        Telling::All => LifecycleError::StepDetail { detail: failed.text },
+        Telling::Execve => LifecycleError::Execve { detail: failed.text },
+    }
 }

@@ -19,6 +19,7 @@ use crate::request::{CgroupDriver, CreateRequest, InheritedFds, Rootless, Settin
 use crate::seccomp::{self, Program as Filter};
 use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
 use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
+use kernel::mount::CloneTree;
 use kernel::process::CloneFlags;
 use kernel::{Errno, file, namespace, process, unix_socket};
 use std::os::fd::{AsFd, OwnedFd};
@@ -66,7 +67,7 @@ pub fn launch(
     let cgroups =
         facts::Cgroups { places: &cgroup_plan.places, by_unit: cgroup_plan.unit.is_some() };
     let host = facts::probe(&bundle.spec, bundle.spec.process.as_ref(), &cgroups)?;
-    let options = plan_options(context.settings, request, start);
+    let options = plan_options(context.settings, request, start, console);
     let plan = plan_container(&bundle.spec, &host, &options)?;
     for warning in &plan.warnings {
         context.journal.warn(format_args!("{warning}"));
@@ -77,6 +78,7 @@ pub fn launch(
 
     let state = StateDir::create(&context.settings.root, &request.id)?;
     let attempt = Attempt {
+        context,
         request,
         bundle: &bundle,
         plan: &plan,
@@ -100,7 +102,8 @@ pub fn launch(
         delete::detach_shared_mounts(context, &record);
         // The error that led here is the one to report.
         let _ = state.remove();
-        if matches!(error, LifecycleError::Hook(_) | LifecycleError::StepDetail { .. }) {
+        use LifecycleError::{Execve, Hook, StepDetail};
+        if matches!(error, Hook(_) | StepDetail { .. } | Execve { .. }) {
             // runtime.md#lifecycle: from step 12 on.
             delete::poststop(context, &record, &bundle.config);
         }
@@ -154,6 +157,8 @@ pub(super) fn compile_filter(
 ) -> Result<Option<Filter>, LifecycleError> {
     let Some(profile) = &spec.seccomp else { return Ok(None) };
     let filter = seccomp::compile(profile, NATIVE)?;
+    let flags = seccomp::filter_flags(profile).bits();
+    context.journal.debug(format_args!("seccomp filter flags: {flags}"));
     for name in &filter.skipped_names {
         context.journal.debug(format_args!("seccomp: system call `{name}` is not known"));
     }
@@ -236,6 +241,7 @@ pub(super) fn plan_options(
     settings: &Settings,
     request: &CreateRequest,
     start: StartMode,
+    console: ConsoleEnd,
 ) -> PlanOptions {
     let mut extra_env = Vec::new();
     if request.inherited.listen > 0 {
@@ -253,6 +259,7 @@ pub(super) fn plan_options(
         no_new_keyring: request.no_new_keyring,
         first_closed: request.inherited.end(),
         extra_env,
+        relays_terminal: console == ConsoleEnd::Caller,
         notify_dir,
     }
 }
@@ -291,6 +298,7 @@ pub(super) fn document(record: &Record) -> StateDocument {
 
 /// One creation under way.
 struct Attempt<'a> {
+    context: Context<'a>,
     request: &'a CreateRequest,
     bundle: &'a Bundle,
     plan: &'a Plan,
@@ -313,18 +321,24 @@ impl Attempt<'_> {
         if let Some(filter) = self.filter {
             self.state.write_filter(&filter.to_bytes())?;
         }
+        let files = raise_open_files(self.plan)?;
         let mut slots: Vec<Option<OwnedFd>> = Vec::new();
         slots.resize_with(self.plan.slots, || None);
         self.open_namespaces(&mut slots)?;
         self.prepare_mounts(&mut slots)?;
+        let maps = self.late_maps(&slots)?;
         let socket = self.request.console_socket.as_deref();
         let console = open_console(self.plan, self.console, socket, &mut slots)?;
         if let Some(slot) = self.plan.start_socket {
             slots[slot.0] = Some(self.state.listen()?);
         }
         connect_seccomp_agent(self.plan, &mut slots)?;
+        // Those who read a runtime's debug log know its places by the words of runc.
+        let journal = self.context.journal;
+        journal.debug(format_args!("nsexec container setup: `{}`", self.request.id));
         let child = self.clone_child(cgroup, slots)?;
-        let ready = self.accompany(&child, cgroup);
+        journal.debug(format_args!("child process in init(): pid {}", child.pid));
+        let ready = self.accompany(&child, cgroup, &maps, files);
         if let Err(error) = ready {
             child.kill();
             return Err(error);
@@ -350,29 +364,25 @@ impl Attempt<'_> {
     }
 
     fn prepare_mounts(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {
-        use kernel::mount::{self, CloneTree, SetAttributes};
-        const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
         for wanted in &self.plan.prepared {
             let path = || wanted.source.clone();
             let how = CloneTree { recursive: wanted.recursive, nofollow: wanted.nofollow };
-            let tree = mount::clone_tree(file::CWD, wanted.source.as_path(), how)
+            let tree = kernel::mount::clone_tree(file::CWD, wanted.source.as_path(), how)
                 .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
-            if let Some((recursive, users, groups)) = &wanted.idmap {
-                let namespace = idmap::mapping_namespace(users, groups)?;
-                let change = SetAttributes {
-                    set: MOUNT_ATTR_IDMAP,
-                    user_namespace: Some(&namespace),
-                    recursive: *recursive,
-                    ..SetAttributes::default()
-                };
-                mount::set_attributes(&tree, change).map_err(|errno| LifecycleError::MapMount {
-                    path: path(),
-                    source: errno.into(),
+            if let Some(idmap) = &wanted.idmap {
+                let namespace = idmap::tree_namespace(idmap, slots)?;
+                idmap::map_tree(&tree, &namespace, idmap.recursive).map_err(|errno| {
+                    LifecycleError::MapMount { path: path(), source: errno.into() }
                 })?;
             }
             slots[wanted.slot.0] = Some(tree);
         }
         Ok(())
+    }
+
+    /// The user namespaces that carry the mappings of the trees to be cloned on the way.
+    fn late_maps(&self, slots: &[Option<OwnedFd>]) -> Result<Vec<OwnedFd>, LifecycleError> {
+        self.plan.late.iter().map(|tree| idmap::tree_namespace(&tree.idmap, slots)).collect()
     }
 
     fn clone_child(
@@ -402,7 +412,13 @@ impl Attempt<'_> {
     }
 
     /// Does the runtime's part until the container is ready, or runs.
-    fn accompany(&self, child: &Child, cgroup: &mut Cgroup) -> Result<InitProcess, LifecycleError> {
+    fn accompany(
+        &self,
+        child: &Child,
+        cgroup: &mut Cgroup,
+        maps: &[OwnedFd],
+        files: Option<(u64, u64)>,
+    ) -> Result<InitProcess, LifecycleError> {
         let init =
             InitProcess::of(child.pid).map_err(kernel_error("read the process's start time"))?;
         self.state.write_init(init)?;
@@ -417,17 +433,25 @@ impl Attempt<'_> {
             child.go();
         }
         if self.plan.runtime.hooks {
-            self.await_report(child, &Report::RuntimeHooks)?;
+            self.await_report(child, maps, &Report::RuntimeHooks)?;
             self.run_hooks(child.pid)?;
             child.go();
         }
-        self.await_report(child, &Report::Ready)?;
+        self.await_report(child, maps, &Report::Ready)?;
+        // Now that it has opened all it needs.
+        if let Some((soft, hard)) = files {
+            kernel::schedule::set_rlimit(child.pid, RLIMIT_NOFILE, soft, hard)
+                .map_err(kernel_error("restore the limit of open files"))?;
+        }
+        limit_process(&self.plan.runtime, child)?;
         if let Some(path) = &self.request.pid_file {
             write_pid_file(path, child.pid)?;
         }
         if let Some(path) = &self.request.pidfd_socket {
             send_pidfd(path, child)?;
         }
+        let journal = self.context.journal;
+        journal.debug(format_args!("init: closing the pipe to signal completion"));
         if self.start == StartMode::AtOnce {
             child.go();
             // Nothing more comes from a program that runs.
@@ -439,10 +463,23 @@ impl Attempt<'_> {
         Ok(init)
     }
 
-    fn await_report(&self, child: &Child, wanted: &Report) -> Result<(), LifecycleError> {
-        match child.report()? {
-            Some(report) if report == *wanted => Ok(()),
-            _ => Err(child.died()),
+    fn await_report(
+        &self,
+        child: &Child,
+        maps: &[OwnedFd],
+        wanted: &Report,
+    ) -> Result<(), LifecycleError> {
+        loop {
+            match child.report()? {
+                Some(Report::MapTree { number }) => {
+                    let number = number as usize;
+                    let late = self.plan.late.get(number).zip(maps.get(number));
+                    let (tree, map) = late.ok_or_else(|| child.died())?;
+                    idmap::serve_tree(child, tree, map)?;
+                }
+                Some(report) if report == *wanted => return Ok(()),
+                _ => return Err(child.died()),
+            }
         }
     }
 
@@ -460,6 +497,29 @@ impl Attempt<'_> {
         (state.pid, state.status) = (pid, "running");
         Ok(hooks::run_all("poststart", &self.bundle.spec.hooks.poststart, &state, &[])?)
     }
+}
+
+/// `RLIMIT_NOFILE`.
+const RLIMIT_NOFILE: u32 = 7;
+/// Every usual limit allows as many descriptors.
+const FEW_FILES: usize = 256;
+/// Descriptors that the runtime needs beside those of its plan.
+const SPARE_FILES: usize = 64;
+
+/// Raises the soft limit of open files as far as it goes where the plan may not do with it; the
+/// limits to give the container's process back.
+fn raise_open_files(plan: &Plan) -> Result<Option<(u64, u64)>, LifecycleError> {
+    let wanted = plan.slots + plan.late.len() + SPARE_FILES;
+    if wanted <= FEW_FILES {
+        return Ok(None);
+    }
+    let failed = || kernel_error("raise the limit of open files");
+    let (soft, hard) = kernel::schedule::rlimit(0, RLIMIT_NOFILE).map_err(failed())?;
+    if wanted as u64 <= soft {
+        return Ok(None);
+    }
+    kernel::schedule::set_rlimit(0, RLIMIT_NOFILE, hard, hard).map_err(failed())?;
+    Ok(Some((soft, hard)))
 }
 
 /// The socket that the child sends its terminal to; our end of it if it comes to us.
@@ -487,7 +547,11 @@ pub(super) fn connect_seccomp_agent(
 ) -> Result<(), LifecycleError> {
     let path = plan.seccomp.as_ref().and_then(|profile| profile.listener_path.as_deref());
     if let (Some(slot), Some(path)) = (plan.seccomp_socket, path) {
-        slots[slot.0] = Some(connect("seccomp listener", path)?);
+        let connected = unix_socket::connect(path).map_err(|errno| LifecycleError::SeccompAgent {
+            path: path.into(),
+            source: errno.into(),
+        });
+        slots[slot.0] = Some(connected?);
     }
     Ok(())
 }
@@ -504,6 +568,14 @@ pub(super) fn configure_process(
     if let Some(score) = part.oom_score_adj {
         idmap::write_file(child.pid, "oom_score_adj", &score.to_string())?;
     }
+    for device in &part.net_devices {
+        super::netdev::move_device(device, child.pid)?;
+    }
+    Ok(())
+}
+
+/// Sets the limits that the child can't set itself.
+pub(super) fn limit_process(part: &RuntimePart, child: &Child) -> Result<(), LifecycleError> {
     for limit in &part.rlimits {
         kernel::schedule::set_rlimit(child.pid, limit.resource, limit.soft, limit.hard).map_err(
             |errno| LifecycleError::Step {
@@ -511,9 +583,6 @@ pub(super) fn configure_process(
                 source: errno.into(),
             },
         )?;
-    }
-    for device in &part.net_devices {
-        super::netdev::move_device(device, child.pid)?;
     }
     Ok(())
 }

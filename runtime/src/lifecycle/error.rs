@@ -40,6 +40,8 @@ pub enum LifecycleError {
     UselessConsoleSocket,
     #[error("cannot connect to the {what} `{}`", path.display())]
     Connect { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("failed to connect with seccomp agent `{}` (`linux.seccomp.listenerPath`)", path.display())]
+    SeccompAgent { path: PathBuf, source: io::Error },
     #[error("descriptor {number} is to be inherited, but it is not open")]
     InheritedDescriptor { number: u32 },
     #[error("cannot open namespace `{}`", path.display())]
@@ -62,6 +64,8 @@ pub enum LifecycleError {
     Step { step: String, source: io::Error },
     #[error("{detail}")]
     StepDetail { detail: String },
+    #[error("{detail}")]
+    Execve { detail: String },
     #[error("the container's process ended before it was ready ({how})")]
     Died { how: String },
     #[error("cannot {what} the network device `{name}` (`linux.netDevices`)")]

@@ -4,7 +4,8 @@ use super::bundle::parse;
 use super::child::Child;
 use super::create::{
     ConsoleEnd, Launched, check_console, check_inherited, configure_process, connect_seccomp_agent,
-    document, has_writable_cgroup, open_console, receive_console, send_pidfd, write_pid_file,
+    document, has_writable_cgroup, limit_process, open_console, receive_console, send_pidfd,
+    write_pid_file,
 };
 use super::error::kernel_error;
 use super::query::status;
@@ -20,6 +21,7 @@ use crate::spec::{
 };
 use crate::state::{InitProcess, Record, StateDir, Status};
 use kernel::{file, process, unix_socket};
+use std::fmt;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Runs a process in the container of `request`; on return its program runs.
@@ -51,6 +53,7 @@ pub fn exec(
         no_new_keyring: record.no_new_keyring,
         first_closed: request.inherited.end(),
         extra_env: Vec::new(),
+        relays_terminal: console == ConsoleEnd::Caller,
         notify_dir: None,
     };
     let plan = plan_exec(&spec, &process, &host, &options, init.pid)?;
@@ -58,6 +61,7 @@ pub fn exec(
         context.journal.warn(format_args!("{warning}"));
     }
     let attempt = Attempt {
+        context,
         request,
         record: &record,
         process: &process,
@@ -182,6 +186,7 @@ fn with_capabilities(
 }
 
 struct Attempt<'a> {
+    context: Context<'a>,
     request: &'a ExecRequest,
     record: &'a Record,
     process: &'a Process,
@@ -204,7 +209,10 @@ impl Attempt<'_> {
         let console = open_console(plan, console, socket, &mut slots)?;
         connect_seccomp_agent(plan, &mut slots)?;
         let mut cgroup = self.open_cgroup()?;
+        let journal = self.context.journal;
+        journal.debug(format_args!("nsexec container setup: exec in `{}`", self.record.id));
         let child = self.clone_child(&cgroup, slots)?;
+        journal.debug(format_args!("child process in init(): pid {}", child.pid));
         let accompanied = self.accompany(&child, &mut cgroup).inspect_err(|_| {
             child.kill();
         });
@@ -256,6 +264,8 @@ impl Attempt<'_> {
         if let Some(cpus) = &self.process.exec_cpu_affinity.initial {
             kernel::schedule::set_affinity(0, cpus.0.iter().cloned().flatten())
                 .map_err(kernel_error("set `process.execCPUAffinity.initial`"))?;
+            let mask = kernel::schedule::affinity(0).map_err(kernel_error("read the affinity"))?;
+            self.context.journal.debug(format_args!("nsexec: affinity: {}", Hexadecimal(&mask)));
         }
         let target = self.target(cgroup)?;
         let born = entry::enter_for_children(&self.plan.plan, &slots)?;
@@ -287,8 +297,11 @@ impl Attempt<'_> {
                 other => other?,
             }
             configure_process(&self.plan.plan.runtime, child, self.privileged)?;
+            limit_process(&self.plan.plan.runtime, child)?;
             child.go();
         }
+        let journal = self.context.journal;
+        journal.debug(format_args!("setns_init: about to exec {:?}", self.process.args));
         if child.report()?.is_some() {
             return Err(child.died());
         }
@@ -299,6 +312,17 @@ impl Attempt<'_> {
             send_pidfd(path, child)?;
         }
         Ok(InitProcess { pid: child.pid, start_time: 0 })
+    }
+}
+
+/// A CPU mask as one number: bit n of the first word is CPU n.
+struct Hexadecimal<'a>(&'a [u64]);
+
+impl fmt::Display for Hexadecimal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.0.iter().rev().skip_while(|word| **word == 0);
+        write!(f, "{:#x}", words.next().unwrap_or(&0))?;
+        words.try_for_each(|word| write!(f, "{word:016x}"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `plan` and `check`: what creation would do, and what stands in its way. Nothing is changed.
 
 use super::bundle::Bundle;
-use super::create::{check_rootfs, compile_filter, plan_cgroup, plan_options};
+use super::create::{ConsoleEnd, check_rootfs, compile_filter, plan_cgroup, plan_options};
 use super::{Context, LifecycleError, facts};
 use crate::cgroup::CgroupPlan;
 use crate::journal::{Journal, Level};
@@ -57,7 +57,7 @@ fn explain_spec(
     let cgroup = plan_cgroup(context.settings, request, spec)?;
     let cgroups = facts::Cgroups { places: &cgroup.places, by_unit: cgroup.unit.is_some() };
     let host = facts::probe(spec, spec.process.as_ref(), &cgroups)?;
-    let options = plan_options(context.settings, request, StartMode::Later);
+    let options = plan_options(context.settings, request, StartMode::Later, ConsoleEnd::Socket);
     let container = plan_container(spec, &host, &options)?;
     for warning in &container.warnings {
         context.journal.warn(format_args!("{warning}"));

@@ -1,8 +1,13 @@
 //! Id maps: written for the container's process, and as user namespaces for id-mapped mounts.
 
 use super::LifecycleError;
+use super::child::Child;
+use super::error::kernel_error;
+use crate::init::report;
+use crate::plan::{LateTree, TreeIdMap, TreeMapping};
 use crate::spec::IdMap;
-use kernel::process::{CloneFlags, Cloned, clone3};
+use kernel::mount::{self, CloneTree, SetAttributes};
+use kernel::process::{CloneFlags, Cloned, Exit, clone3};
 use kernel::{Errno, file};
 use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -73,8 +78,72 @@ fn map_by_program(program: &'static str, pid: i32, map: &IdMap) -> Result<(), Li
     Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
+/// The user namespace that carries the mapping of a mount.
+pub(super) fn tree_namespace(
+    idmap: &TreeIdMap,
+    slots: &[Option<OwnedFd>],
+) -> Result<OwnedFd, LifecycleError> {
+    match &idmap.mapping {
+        TreeMapping::Maps(users, groups) => mapping_namespace(users, groups),
+        TreeMapping::Namespace(slot) => {
+            let joined = slots[slot.0].as_ref().ok_or(Errno::BADF);
+            let joined = joined.map_err(kernel_error("use the user namespace that is joined"))?;
+            joined.try_clone().map_err(|source| LifecycleError::Kernel {
+                what: "use the user namespace that is joined",
+                source,
+            })
+        }
+    }
+}
+
+/// Maps the ids of a mount that hangs nowhere yet.
+pub(super) fn map_tree(tree: &OwnedFd, namespace: &OwnedFd, recursive: bool) -> kernel::Result<()> {
+    const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+    let change = SetAttributes {
+        set: MOUNT_ATTR_IDMAP,
+        user_namespace: Some(namespace),
+        recursive,
+        ..SetAttributes::default()
+    };
+    mount::set_attributes(tree, change)
+}
+
+/// Clones and maps a tree of the container's own mounts, whose place the child sends, in a process
+/// that enters the child's mount namespace for it; that process answers the child.
+pub(super) fn serve_tree(
+    child: &Child,
+    tree: &LateTree,
+    namespace: &OwnedFd,
+) -> Result<(), LifecycleError> {
+    let place = report::receive_descriptor(&child.socket)
+        .map_err(kernel_error("hear from the container's process"))?;
+    let failed = |errno: Errno| LifecycleError::MapMount {
+        path: tree.source.as_str().into(),
+        source: errno.into(),
+    };
+    match clone3(CloneFlags::empty(), None).map_err(failed)? {
+        Cloned::Child => {
+            let how = CloneTree { recursive: tree.recursive, nofollow: false };
+            let served = kernel::namespace::join(&child.pidfd, CloneFlags::NEWNS)
+                .and_then(|()| mount::clone_tree_at(&place, how))
+                .and_then(|clone| {
+                    map_tree(&clone, namespace, tree.idmap.recursive)?;
+                    kernel::unix_socket::send(&child.socket, b"t", &[clone.as_fd()])
+                });
+            kernel::process::exit_now(served.map_or_else(Errno::raw_os_error, |()| 0))
+        }
+        Cloned::Parent { pidfd, .. } => {
+            match kernel::process::wait_pidfd(pidfd.as_fd()).map_err(failed)? {
+                Exit::Code(0) => Ok(()),
+                Exit::Code(errno) => Err(failed(Errno::from_raw_os_error(errno))),
+                Exit::Signal(_) => Err(failed(Errno::CANCELED)),
+            }
+        }
+    }
+}
+
 /// Makes a user namespace that exists only to carry a mapping for mount_setattr(2).
-pub(super) fn mapping_namespace(users: &IdMap, groups: &IdMap) -> Result<OwnedFd, LifecycleError> {
+fn mapping_namespace(users: &IdMap, groups: &IdMap) -> Result<OwnedFd, LifecycleError> {
     let failed = |errno: Errno| LifecycleError::Kernel {
         what: "make a user namespace for an id-mapped mount",
         source: errno.into(),

@@ -4,7 +4,7 @@ use super::error::kernel_error;
 use super::{Context, LifecycleError};
 use crate::cgroup::{Cgroup, FreezerState};
 use crate::container_id::ContainerId;
-use crate::state::{Record, StateDir, StateError, Status};
+use crate::state::{AbsentRoot, Record, StateDir, StateError, Status};
 
 /// A container as the commands show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +48,10 @@ pub fn view(state: &StateDir) -> Result<ContainerView, LifecycleError> {
 /// [`StateError::Root`] if the root can't be read.
 pub fn list(context: Context<'_>) -> Result<Vec<ContainerView>, LifecycleError> {
     let mut views = Vec::new();
-    for id in StateDir::list(&context.settings.root)? {
+    // The default is made when it is needed; one that was named should be there.
+    let absent =
+        if context.settings.root_is_default { AbsentRoot::Empty } else { AbsentRoot::Refused };
+    for id in StateDir::list(&context.settings.root, absent)? {
         match state(context, &id) {
             Ok(view) => views.push(view),
             Err(LifecycleError::State(StateError::NotFound { .. })) => {}

@@ -16,6 +16,9 @@ impl fmt::Display for Plan {
         if self.runtime.time_offsets.is_some() {
             writeln!(f, "  make a time namespace with offsets")?;
         }
+        if self.pid_namespace.is_some() {
+            writeln!(f, "  enter the pid namespace that the child is born in")?;
+        }
         if self.stage.is_some() {
             writeln!(f, "  enter namespaces in a process between")?;
         }

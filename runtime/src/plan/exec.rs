@@ -86,6 +86,7 @@ pub fn plan_exec(
             socket,
             terminal,
             size: process.console_size,
+            is_relayed: options.relays_terminal,
         });
     }
     steps.extend(confined.before_user(terminal));
@@ -103,6 +104,7 @@ pub fn plan_exec(
         pid_namespace,
         namespace_files: Vec::new(),
         prepared: Vec::new(),
+        late: Vec::new(),
         runtime,
         steps,
         program: confined.program,

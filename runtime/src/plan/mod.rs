@@ -17,7 +17,7 @@ pub use exec::{ExecPlan, plan_exec};
 pub use step::*;
 
 use crate::spec::{
-    ContainerSpec, IdMap, Namespace, NetDevice, Rlimit, SeccompProfile, TimeOffsets,
+    ContainerPath, ContainerSpec, IdMap, Namespace, NetDevice, Rlimit, SeccompProfile, TimeOffsets,
 };
 use kernel::process::CloneFlags;
 use std::path::PathBuf;
@@ -81,6 +81,9 @@ pub struct PlanOptions {
     pub first_closed: u32,
     /// Variables added to the program's environment (`LISTEN_FDS`, `NOTIFY_SOCKET`).
     pub extra_env: Vec<String>,
+    /// The terminal's master end stays with the runtime, which relays it to the caller's own
+    /// terminal: that one processes newlines.
+    pub relays_terminal: bool,
     /// A host directory bound into the container for `NOTIFY_SOCKET`.
     pub notify_dir: Option<PathBuf>,
 }
@@ -107,6 +110,8 @@ pub struct Plan {
     pub namespace_files: Vec<NamespaceFile>,
     /// Mounts to clone before clone3.
     pub prepared: Vec<PreparedTree>,
+    /// Mounts of the container's own to clone and map when it comes to them.
+    pub late: Vec<LateTree>,
     /// What the runtime does for the child.
     pub runtime: RuntimePart,
     /// What the child does.
@@ -158,8 +163,38 @@ pub struct PreparedTree {
     pub recursive: bool,
     /// A symlink is cloned itself.
     pub nofollow: bool,
-    /// Id mapping: recursive, users, groups.
-    pub idmap: Option<(bool, IdMap, IdMap)>,
+    /// Its id mapping.
+    pub idmap: Option<TreeIdMap>,
+}
+
+/// A mount of the container's own, which the runtime clones in the container's mount namespace:
+/// the child, who holds its place, may not map its ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateTree {
+    /// In the container, for people.
+    pub source: ContainerPath,
+    /// With what is mounted below.
+    pub recursive: bool,
+    /// Its id mapping.
+    pub idmap: TreeIdMap,
+}
+
+/// The id mapping of a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeIdMap {
+    /// With what is mounted below.
+    pub recursive: bool,
+    /// From where to where.
+    pub mapping: TreeMapping,
+}
+
+/// Where the mapping of a mount comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeMapping {
+    /// Users and groups.
+    Maps(IdMap, IdMap),
+    /// Those of the user namespace that is joined.
+    Namespace(Slot),
 }
 
 /// What the runtime does for the child after clone3.
@@ -279,7 +314,8 @@ pub fn plan_container(
     }
     let mut slots = Slots::default();
     let entry = namespaces::plan_namespaces(spec, host, &mut slots)?;
-    let filesystem = mounts::plan_filesystem(spec, host, options, &mut slots)?;
+    let joined_user = entry.files.iter().find(|f| f.kind == CloneFlags::NEWUSER).map(|f| f.slot);
+    let filesystem = mounts::plan_filesystem(spec, host, options, joined_user, &mut slots)?;
     let confined = process::plan_process(spec, process, host, options)?;
 
     let console_socket = process.terminal.then(|| slots.next());
@@ -293,7 +329,9 @@ pub fn plan_container(
     }
     steps.extend(filesystem.mounts);
     if let (Some(socket), Some(terminal)) = (console_socket, terminal) {
-        steps.push(filesystem.console.open(socket, terminal, process.console_size));
+        let size = process.console_size;
+        let step = filesystem.console.open(socket, terminal, size, options.relays_terminal);
+        steps.push(step);
     }
     let hooks = !spec.hooks.prestart.is_empty() || !spec.hooks.create_runtime.is_empty();
     if hooks {
@@ -323,6 +361,7 @@ pub fn plan_container(
         pid_namespace: entry.pid_namespace,
         namespace_files: entry.files,
         prepared: filesystem.prepared,
+        late: filesystem.late,
         runtime: RuntimePart {
             id_maps: entry.id_maps,
             time_offsets: entry.time_offsets,

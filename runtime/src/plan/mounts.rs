@@ -1,9 +1,9 @@
 //! The file system part of a plan: rootfs, mounts, devices, masked and read-only paths.
 
 use super::{
-    Beneath, CgroupMount, DeviceStep, EnterRootfs, HostFacts, MountSource, MountStep, Place,
-    PlanError, PlanOptions, PreparedTree, Slot, Slots, Step, TargetRule, has_user_namespace,
-    is_read_only, libc_format,
+    Beneath, CgroupMount, DeviceStep, EnterRootfs, HostFacts, LateTree, MountSource, MountStep,
+    Place, PlanError, PlanOptions, PreparedTree, Slot, Slots, Step, TargetRule, TreeIdMap,
+    TreeMapping, has_user_namespace, is_read_only, libc_format,
 };
 use crate::spec::{
     ConsoleSize, ContainerPath, ContainerSpec, DeviceKind, FilesystemOption, Mount,
@@ -23,6 +23,8 @@ pub(super) struct FilesystemPlan {
     pub(super) protect: Vec<Step>,
     /// Trees to clone before.
     pub(super) prepared: Vec<PreparedTree>,
+    /// Trees to clone on the way.
+    pub(super) late: Vec<LateTree>,
 }
 
 /// Where a terminal is opened and bound.
@@ -32,9 +34,15 @@ pub(super) struct ConsolePlaces {
 }
 
 impl ConsolePlaces {
-    pub(super) fn open(self, socket: Slot, terminal: Slot, size: Option<ConsoleSize>) -> Step {
+    pub(super) fn open(
+        self,
+        socket: Slot,
+        terminal: Slot,
+        size: Option<ConsoleSize>,
+        is_relayed: bool,
+    ) -> Step {
         let console = Some(self.console);
-        Step::OpenConsole { ptmx: self.ptmx, console, socket, terminal, size }
+        Step::OpenConsole { ptmx: self.ptmx, console, socket, terminal, size, is_relayed }
     }
 }
 
@@ -68,9 +76,10 @@ pub(super) fn plan_filesystem(
     spec: &ContainerSpec,
     host: &HostFacts,
     options: &PlanOptions,
+    joined_user: Option<Slot>,
     slots: &mut Slots,
 ) -> Result<FilesystemPlan, PlanError> {
-    let mut planner = Planner::new(spec, host, slots);
+    let mut planner = Planner::new(spec, host, joined_user, slots);
     planner.rootfs();
     for (index, mount) in spec.mounts.iter().enumerate() {
         check_over_proc(index, mount)?;
@@ -85,9 +94,10 @@ pub(super) fn plan_filesystem(
         console: planner.place(&container_path("/dev/console")),
     };
     let protect = planner.protect();
-    let enter = enter_rootfs(spec, options);
-    let Planner { steps, prepared, .. } = planner;
-    Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared })
+    let mut enter = enter_rootfs(spec, options);
+    let Planner { steps, prepared, late, read_only_later, .. } = planner;
+    enter.extend(read_only_later);
+    Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared, late })
 }
 
 /// Files of procfs that lxcfs emulates and that may be mounted over.
@@ -133,13 +143,33 @@ struct Planner<'a> {
     slots: &'a mut Slots,
     steps: Vec<Step>,
     prepared: Vec<PreparedTree>,
+    late: Vec<LateTree>,
+    /// What turns read-only once it is filled.
+    read_only_later: Vec<Step>,
+    /// The user namespace that is joined.
+    joined_user: Option<Slot>,
     /// Mounts so far: where, and the slot of those that this plan makes anew.
     made: Vec<(ContainerPath, Option<Slot>)>,
 }
 
 impl<'a> Planner<'a> {
-    fn new(spec: &'a ContainerSpec, host: &'a HostFacts, slots: &'a mut Slots) -> Planner<'a> {
-        Planner { spec, host, slots, steps: Vec::new(), prepared: Vec::new(), made: Vec::new() }
+    fn new(
+        spec: &'a ContainerSpec,
+        host: &'a HostFacts,
+        joined_user: Option<Slot>,
+        slots: &'a mut Slots,
+    ) -> Planner<'a> {
+        Planner {
+            spec,
+            host,
+            slots,
+            steps: Vec::new(),
+            prepared: Vec::new(),
+            late: Vec::new(),
+            read_only_later: Vec::new(),
+            joined_user,
+            made: Vec::new(),
+        }
     }
 
     /// True if root makes a user namespace: then the child, who is nobody on the host, may not
@@ -212,7 +242,12 @@ impl<'a> Planner<'a> {
                     copy_up: fs.copy_up,
                 };
                 let rule = if strict { TargetRule::NoSymlinks } else { TargetRule::Follow };
-                self.push_mount(mount, target, rule, source, keep);
+                if mount.destination.as_str() == "/dev" {
+                    let filled = self.fill_first(mount, &target, keep);
+                    self.push_mount(&filled, target, rule, source, keep);
+                } else {
+                    self.push_mount(mount, target, rule, source, keep);
+                }
             }
             MountKind::Bind { source, recursive, nofollow, dest_nofollow, remount: false } => {
                 let rule = if *dest_nofollow { TargetRule::NoFollow } else { TargetRule::Follow };
@@ -239,6 +274,27 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// A `/dev` that is to be read-only has its devices made first.
+    fn fill_first(&mut self, mount: &Mount, target: &Place, keep: Option<Slot>) -> Mount {
+        let mut mount = mount.clone();
+        if mount.attributes.set & MOUNT_ATTR_RDONLY == 0 {
+            return mount;
+        }
+        mount.attributes.set &= !MOUNT_ATTR_RDONLY;
+        let shown = target.shown.clone();
+        let target = match keep {
+            Some(slot) => Place { beneath: Beneath::Slot(slot), path: ".".into(), shown },
+            None => target.clone(),
+        };
+        self.read_only_later.push(Step::Remount {
+            target,
+            attributes: MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0 },
+            recursive_attributes: MountAttributes::default(),
+            superblock: None,
+        });
+        mount
+    }
+
     fn push_mount(
         &mut self,
         mount: &Mount,
@@ -254,6 +310,8 @@ impl<'a> Planner<'a> {
             attributes: mount.attributes,
             recursive_attributes: mount.recursive_attributes,
             propagation: mount.propagation.clone(),
+            keeps_locks: has_user_namespace(self.spec)
+                && matches!(mount.kind, MountKind::Bind { .. }),
             keep,
         })));
         self.made.push((mount.destination.clone(), keep));
@@ -276,10 +334,22 @@ impl<'a> Planner<'a> {
         nofollow: bool,
     ) -> MountSource {
         let idmap = mount.idmap.as_ref().map(|idmap| {
-            let own = || (self.spec.uid_map.clone(), self.spec.gid_map.clone());
-            let (users, groups) = idmap.mapping.clone().unwrap_or_else(own);
-            (idmap.recursive, users, groups)
+            let own = || match self.joined_user {
+                Some(slot) => TreeMapping::Namespace(slot),
+                None => TreeMapping::Maps(self.spec.uid_map.clone(), self.spec.gid_map.clone()),
+            };
+            let given = |(users, groups)| TreeMapping::Maps(users, groups);
+            let mapping = idmap.mapping.clone().map_or_else(own, given);
+            TreeIdMap { recursive: idmap.recursive, mapping }
         });
+        if let Some(inside) = ContainerPath::of_host(source, &self.spec.root.path) {
+            let from = self.place(&inside);
+            let mapped = idmap.map(|idmap| {
+                self.late.push(LateTree { source: inside, recursive, idmap });
+                self.late.len() - 1
+            });
+            return MountSource::Within { from, recursive, nofollow, mapped };
+        }
         let source = source.to_owned();
         if idmap.is_none() && !self.child_is_weaker() {
             return MountSource::Bind { source, recursive, nofollow };
@@ -392,6 +462,7 @@ impl<'a> Planner<'a> {
             },
             recursive_attributes: MountAttributes::default(),
             propagation: Vec::new(),
+            keeps_locks: false,
             keep: None,
         })));
     }

@@ -149,7 +149,8 @@ pub(crate) fn capability_names(set: u64) -> Vec<String> {
 
 fn plan_limits(process: &Process, rlimits: Vec<Rlimit>, spec: &ContainerSpec) -> Vec<Step> {
     let mut steps: Vec<Step> = rlimits.into_iter().map(Step::SetRlimit).collect();
-    steps.extend(process.scheduler.map(Step::SetScheduler));
+    let on_some_cpus = spec.resources.cpu.cpus.is_some();
+    steps.extend(process.scheduler.map(|scheduler| Step::SetScheduler { scheduler, on_some_cpus }));
     steps.extend(
         process.io_priority.map(|io| Step::SetIoPriority { class: io.class, level: io.level }),
     );
@@ -213,13 +214,15 @@ impl Confinement {
         let mut steps = self.user_and_program(first_closed, true);
         steps.push(Step::ReportReady);
         steps.push(Step::AwaitStart(start));
+        steps.extend(self.confine(listener));
+        // As confined as the program is.
         if !hooks.start_container.is_empty() {
             steps.push(Step::RunHooks {
                 kind: HookKind::StartContainer,
                 hooks: hooks.start_container.clone(),
             });
         }
-        steps.extend(self.confine_and_execute(listener));
+        steps.push(Step::Execute);
         steps
     }
 
@@ -227,7 +230,8 @@ impl Confinement {
     pub(crate) fn user_and_run(&self, first_closed: u32, listener: Option<Slot>) -> Vec<Step> {
         let mut steps = self.user_and_program(first_closed, false);
         steps.push(Step::OutliveRuntime);
-        steps.extend(self.confine_and_execute(listener));
+        steps.extend(self.confine(listener));
+        steps.push(Step::Execute);
         steps
     }
 
@@ -262,14 +266,13 @@ impl Confinement {
         steps
     }
 
-    fn confine_and_execute(&self, listener: Option<Slot>) -> Vec<Step> {
+    fn confine(&self, listener: Option<Slot>) -> Vec<Step> {
         let mut steps = Vec::new();
         steps.extend(self.landlock.clone().map(Step::RestrictPaths));
         steps.extend(self.seccomp_flags.map(|flags| Step::LoadSeccomp { flags, listener }));
         if self.filter_comes_first() {
             steps.push(self.set_capabilities());
         }
-        steps.push(Step::Execute);
         steps
     }
 }

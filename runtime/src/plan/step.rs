@@ -120,6 +120,8 @@ pub enum Step {
         terminal: Slot,
         /// Initial size.
         size: Option<ConsoleSize>,
+        /// Newlines pass as they are: the terminal it is relayed to processes them.
+        is_relayed: bool,
     },
     /// Let the runtime run its hooks, and wait for them.
     RuntimeHooks,
@@ -150,7 +152,12 @@ pub enum Step {
     /// One resource limit.
     SetRlimit(Rlimit),
     /// sched_setattr(2).
-    SetScheduler(Scheduler),
+    SetScheduler {
+        /// What is asked for.
+        scheduler: Scheduler,
+        /// The cgroup has CPUs of its own, which a deadline excludes.
+        on_some_cpus: bool,
+    },
     /// ioprio_set(2).
     SetIoPriority {
         /// 1 to 3.
@@ -309,6 +316,9 @@ pub struct MountStep {
     pub recursive_attributes: MountAttributes,
     /// Changes in order.
     pub propagation: Vec<Propagation>,
+    /// What the source's mount forbids stays forbidden unless the spec asks for the contrary,
+    /// which is an error then: the container's user namespace is not the source's.
+    pub keeps_locks: bool,
     /// Where it is held afterwards.
     pub keep: Option<Slot>,
 }
@@ -352,6 +362,17 @@ pub enum MountSource {
         recursive: bool,
         /// A symlink is bound itself.
         nofollow: bool,
+    },
+    /// A bind mount of a path of the container itself, as the mounts before have made it.
+    Within {
+        /// Where it is.
+        from: Place,
+        /// With what is mounted below.
+        recursive: bool,
+        /// A symlink is bound itself.
+        nofollow: bool,
+        /// The number of its [`super::LateTree`], where the runtime is to map its ids.
+        mapped: Option<usize>,
     },
     /// A tree that the runtime has cloned, and id-mapped where asked.
     Prepared {
@@ -411,6 +432,11 @@ impl fmt::Display for MountStep {
                 let kind = if *recursive { "bind tree" } else { "bind" };
                 write!(f, "{kind} `{}` at {}", source.display(), self.target)?;
             }
+            MountSource::Within { from, recursive, mapped, .. } => {
+                let kind = if *recursive { "bind tree" } else { "bind" };
+                let mapped = if mapped.is_some() { " with mapped ids" } else { "" };
+                write!(f, "{kind} the container's {from}{mapped} at {}", self.target)?;
+            }
             MountSource::Prepared { source, .. } => {
                 write!(f, "attach prepared `{}` at {}", source.display(), self.target)?;
             }
@@ -421,6 +447,9 @@ impl fmt::Display for MountStep {
         }
         if !all.is_empty() {
             write!(f, ", recursive attributes +{:#x} -{:#x}", all.set, all.clear)?;
+        }
+        if self.keeps_locks && !own.is_empty() {
+            f.write_str(", keeping what its source forbids")?;
         }
         self.propagation.iter().try_for_each(|p| write!(f, ", {p}"))
     }
@@ -468,7 +497,10 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::DieWithRuntime => f.write_str("die with the runtime until ready"),
-            Step::JoinNamespace { path, .. } => write!(f, "join namespace `{}`", path.display()),
+            Step::JoinNamespace { kind, path, .. } => {
+                write!(f, "join namespace `{}`:", path.display())?;
+                kind.iter_names().try_for_each(|(name, _)| write!(f, " {name}"))
+            }
             Step::AwaitRuntime => f.write_str("wait for the runtime"),
             Step::BecomeNamespaceRoot => f.write_str("become root of the user namespace"),
             Step::UnshareCgroup => f.write_str("unshare the cgroup namespace"),
@@ -502,7 +534,9 @@ impl fmt::Display for Step {
             Step::SetRlimit(l) => {
                 write!(f, "set rlimit {} to {}:{}", rlimit_name(l.resource), l.soft, l.hard)
             }
-            Step::SetScheduler(s) => write!(f, "set scheduler policy {}", s.policy),
+            Step::SetScheduler { scheduler, .. } => {
+                write!(f, "set scheduler policy {}", scheduler.policy)
+            }
             Step::SetIoPriority { class, level } => {
                 write!(f, "set I/O priority class {class} level {level}")
             }

@@ -28,6 +28,7 @@ fn options(start: StartMode) -> PlanOptions {
         no_new_keyring: false,
         first_closed: 3,
         extra_env: Vec::new(),
+        relays_terminal: false,
         notify_dir: None,
     }
 }
@@ -106,4 +107,96 @@ fn what_this_runtime_does_not_have_is_left_out_with_a_warning() {
     let plan = plan(&spec, &without).unwrap();
     assert!(plan.warnings[0].contains("CAP_SYS_RESOURCE"), "{:?}", plan.warnings);
     assert!(plan.to_string().contains("capabilities effective 0x1 permitted 0x1"), "{plan}");
+}
+
+#[test]
+fn sources_in_the_rootfs_are_taken_as_the_mounts_before_made_them() {
+    check(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"}]"#,
+        r#","mounts":[
+            {"destination":"/mnt","source":"/srv","options":["bind"]},
+            {"destination":"/b/rootfs/again","source":"rootfs/mnt","options":["rbind"]},
+            {"destination":"/mapped","source":"/b/rootfs/mnt","options":["bind","idmap"],
+             "uidMappings":[{"containerID":0,"hostID":7,"size":1}],
+             "gidMappings":[{"containerID":0,"hostID":7,"size":1}]},
+            {"destination":"/outside","source":"rootfs/../else","options":["bind"]}]"#,
+        include_str!("../../tests/golden/sources-in-the-rootfs.txt"),
+    );
+}
+
+#[test]
+fn a_read_only_dev_has_its_devices_first_and_a_user_namespace_keeps_locks() {
+    check(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"},{"type":"user"}],
+            "uidMappings":[{"containerID":0,"hostID":100000,"size":65536}],
+            "gidMappings":[{"containerID":0,"hostID":100000,"size":65536}]"#,
+        r#","mounts":[
+            {"destination":"/dev","type":"tmpfs","source":"tmpfs","options":["nosuid","ro"]},
+            {"destination":"/srv","source":"/srv","options":["bind","nodev"]}]"#,
+        include_str!("../../tests/golden/read-only-dev.txt"),
+    );
+}
+
+#[test]
+fn the_start_container_hooks_are_confined_as_the_program_is() {
+    check(
+        r#""namespaces":[{"type":"mount"}],"seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}"#,
+        r#","hooks":{"startContainer":[{"path":"/bin/hook"}]}"#,
+        include_str!("../../tests/golden/start-container-hooks.txt"),
+    );
+}
+
+/// A plan of `exec` in the container of `linux`, whose init is process 42; `process` are
+/// properties of its process.
+#[track_caller]
+fn check_exec(linux: &str, process: &str, host: &HostFacts, expected: &str) {
+    let config = config(linux, "").replacen("\"cwd\"", &format!("{process}\"cwd\""), 1);
+    let spec = ContainerSpec::from_json(config.as_bytes(), Path::new("/b")).unwrap().spec;
+    let process = spec.process.clone().unwrap();
+    let planned = plan_exec(&spec, &process, host, &options(StartMode::AtOnce), 42).unwrap();
+    assert_eq!(planned.plan.to_string(), expected);
+}
+
+#[test]
+fn exec_joins_what_init_has() {
+    check_exec(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"},{"type":"network"},{"type":"uts"},
+            {"type":"ipc"},{"type":"cgroup"}]"#,
+        "",
+        &host(),
+        include_str!("../../tests/golden/exec.txt"),
+    );
+}
+
+#[test]
+fn exec_waits_for_cgroups_of_version_1_and_has_its_own_affinity_and_terminal() {
+    check_exec(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"}],
+            "seccomp":{"defaultAction":"SCMP_ACT_ALLOW"}"#,
+        r#""terminal":true,"execCPUAffinity":{"initial":"0","final":"1-2"},"oomScoreAdj":5,"#,
+        &HostFacts { cgroup_attach: true, ..host() },
+        include_str!("../../tests/golden/exec-waiting.txt"),
+    );
+}
+
+#[test]
+fn exec_of_a_rootless_runtime_enters_the_pid_namespace_through_the_user_namespace() {
+    check_exec(
+        r#""namespaces":[{"type":"mount"},{"type":"pid"},{"type":"user"}],
+            "uidMappings":[{"containerID":0,"hostID":1000,"size":1}],
+            "gidMappings":[{"containerID":0,"hostID":1000,"size":1}]"#,
+        r#""noNewPrivileges":true,"#,
+        &HostFacts { uid: 1000, gid: 1000, ..host() },
+        include_str!("../../tests/golden/exec-rootless.txt"),
+    );
+}
+
+#[test]
+fn exec_in_the_runtimes_own_mounts_takes_the_root_of_init() {
+    check_exec(
+        r#""namespaces":[{"type":"pid"}]"#,
+        "",
+        &host(),
+        include_str!("../../tests/golden/exec-shared-mounts.txt"),
+    );
 }

@@ -1,5 +1,7 @@
 //! Ids, id maps and container paths.
 
+use std::path::{Component, Path};
+
 /// A user id as the container sees it. It becomes a [`HostUid`] only through an [`IdMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ContainerUid(pub u32);
@@ -57,6 +59,17 @@ impl IdMap {
 pub struct ContainerPath(String);
 
 impl ContainerPath {
+    /// The path of the container that `path` of the host names, if it lies lexically beneath
+    /// `rootfs`; `None` where it does not, or where the rootfs is the host's own root.
+    #[must_use]
+    pub fn of_host(path: &Path, rootfs: &Path) -> Option<ContainerPath> {
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        if climbs || rootfs.parent().is_none() {
+            return None;
+        }
+        ContainerPath::normalise(path.strip_prefix(rootfs).ok()?.to_str()?)
+    }
+
     /// Normalises `text` lexically: a relative path is taken from `/`, `..` above `/` stays there.
     /// `None` if it is empty or holds a NUL byte.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Mounts with their options decoded (config.md#mounts).
 
 use super::{ContainerPath, IdMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One entry of `mounts`, its option strings decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,16 @@ pub struct MountAttributes {
     pub set: u64,
     /// `MOUNT_ATTR_*` bits to clear; holds all of `MOUNT_ATTR__ATIME` where an atime mode is set.
     pub clear: u64,
+}
+
+impl Mount {
+    /// A destination that repeats the path of the rootfs on the host lies beneath it, as for runc.
+    pub(super) fn strip_rootfs(&mut self, rootfs: &Path) {
+        let destination = Path::new(self.destination.as_str());
+        if let Some(inside) = ContainerPath::of_host(destination, rootfs) {
+            self.destination = inside;
+        }
+    }
 }
 
 impl MountAttributes {

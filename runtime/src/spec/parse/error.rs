@@ -199,6 +199,12 @@ pub enum WarningReason {
         /// As written.
         value: String,
     },
+    /// mount(2) does not read them for a bind mount.
+    #[error("ignoring `{value}`: a bind mount has no options of a file system")]
+    BindData {
+        /// As written.
+        value: String,
+    },
     /// One word of a list has no effect.
     #[error("ignoring `{value}`: {why}")]
     IgnoredValue {

@@ -223,7 +223,8 @@ fn read_config(config: wire::Config<'_>, cx: &mut Context<'_>) -> Result<Contain
     let oci_version = version::read_version(oci_version, &at.field("ociVersion"))?;
     let root = read_root(root, &at.field("root"), cx)?;
     let linux = linux::read_linux(linux.unwrap_or_default(), &at.field("linux"), cx)?;
-    let mounts = mounts::read_mounts(mounts, &linux.namespaces, &at.field("mounts"), cx)?;
+    let mut mounts = mounts::read_mounts(mounts, &linux.namespaces, &at.field("mounts"), cx)?;
+    mounts.iter_mut().for_each(|mount| mount.strip_rootfs(&root.path));
     let process = match process {
         Some(wire) => Some(process::read_process(wire, &at.field("process"), cx)?),
         None => None,

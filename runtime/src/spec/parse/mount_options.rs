@@ -268,7 +268,7 @@ impl MountAttributes {
 
     /// As mount(2) reads its flags: any of `noatime`, `relatime`, `strictatime` and `nodiratime`
     /// replaces what the mount had, and the mode is then relatime unless one was chosen. Taking
-    /// a mode back (`atime`) without having chosen one leaves the mount as it is.
+    /// a mode back (`atime`, `diratime`) without having chosen one leaves the mount as it is.
     fn apply_atime(&mut self, AtimeChoice { mode, nodiratime }: AtimeChoice) {
         if mode.is_some() || nodiratime == Some(true) {
             self.set |= mode.unwrap_or(attr::RELATIME);
@@ -276,9 +276,8 @@ impl MountAttributes {
         }
         match nodiratime {
             Some(true) => self.put(attr::NODIRATIME),
-            Some(false) => self.take(attr::NODIRATIME),
-            None if mode.is_some() => self.take(attr::NODIRATIME),
-            None => {}
+            Some(false) | None if mode.is_some() => self.take(attr::NODIRATIME),
+            Some(false) | None => {}
         }
     }
 }

@@ -97,14 +97,13 @@ fn read_kind(
     options: &MountOptions,
     words: &[Text<'_>],
     at: &At<'_>,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
 ) -> Result<MountKind, SpecError> {
     let at_options = at.field("options");
     if let Some(recursive) = options.bind {
-        if let Some((index, _)) = options.data.first() {
-            let why = "a bind mount has no options of a file system";
+        for (index, _) in &options.data {
             let value = words[*index].to_string();
-            return at_options.index(*index).fail(Problem::Unsupported { value, why });
+            cx.warn(&at_options.index(*index), WarningReason::BindData { value });
         }
         return Ok(MountKind::Bind {
             source: read_bind_source(source, &at.field("source"), cx)?,

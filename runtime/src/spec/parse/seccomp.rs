@@ -249,7 +249,8 @@ fn read_rule(syscall: wire::Syscall<'_>, at: &At<'_>) -> Result<SeccompRule, Spe
         non_empty(name, &at_name)?;
         no_nul(name, &at_name)?;
         if action == SeccompAction::Notify && &**name == "write" {
-            let why = "the runtime itself would wait for the answer to `SCMP_ACT_NOTIFY`";
+            let why = "SCMP_ACT_NOTIFY cannot be used for the write syscall: the runtime itself would \
+                       wait for the answer";
             return at_name.fail(Problem::Unsupported { value: name.to_string(), why });
         }
     }

@@ -158,8 +158,8 @@ fn notify_needs_a_listener_and_a_runtime_that_can_go_on() {
     );
     check_rule(
         r#""names":["read","write"],"action":"SCMP_ACT_NOTIFY""#,
-        "error: `linux.seccomp.syscalls[0].names[1]`: `write` is not supported: the runtime itself \
-         would wait for the answer to `SCMP_ACT_NOTIFY`",
+        "error: `linux.seccomp.syscalls[0].names[1]`: `write` is not supported: SCMP_ACT_NOTIFY \
+         cannot be used for the write syscall: the runtime itself would wait for the answer",
     );
 }
 
