@@ -13,8 +13,14 @@ use crate::progress::{BlobState, Progress};
 use crate::registry::{MountFrom, Pushed, RegistryError, Remote, ResumeSlot, UploadSource};
 use crate::store::{MAX_INDEX_DEPTH, Store, StoreError};
 
-/// Blobs that are sent at the same time.
+/// Blobs that the registry is asked about at the same time.
+const PARALLEL_QUESTIONS: usize = 8;
+/// Small blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
+/// Blobs above this are large.
+const LARGE_BYTES: u64 = 4 << 20;
+/// Large blobs that are sent besides.
+const PARALLEL_LARGE_BLOBS: usize = 2;
 
 /// What to push.
 #[derive(Clone, Debug)]
@@ -25,6 +31,8 @@ pub struct PushRequest {
     pub selector: String,
     /// A repository of the same registry that may have the blobs.
     pub mount: Option<MountFrom>,
+    /// Where addresses of unfinished uploads are kept: a store that may be written to.
+    pub notes: Store,
     /// Entries of an index that the store has not are left to the registry to have.
     pub absent: Absent,
 }
@@ -88,15 +96,8 @@ impl Push<'_> {
             }
             Manifest::Image(_) => {
                 let mut own = HashSet::new();
-                let blobs: Vec<&Descriptor> = manifest
-                    .children()
-                    .into_iter()
-                    .filter(|blob| own.insert(&blob.digest))
-                    .collect();
-                stream::iter(blobs.into_iter().map(|blob| self.blob(blob)))
-                    .buffer_unordered(PARALLEL_BLOBS)
-                    .try_collect::<Vec<()>>()
-                    .await?;
+                let blobs = manifest.children().into_iter().filter(|blob| own.insert(&blob.digest));
+                self.blobs(blobs.collect()).await?;
             }
         }
         let selector =
@@ -104,20 +105,51 @@ impl Push<'_> {
         self.remote.put_manifest(&selector, at, &bytes).await
     }
 
-    async fn blob(&self, blob: &Descriptor) -> Result<(), RegistryError> {
+    /// Asks for all blobs at once, then sends what is missing: large ones side by side with small
+    /// ones, the largest first, so that little is under way when something cuts in near the end.
+    async fn blobs(&self, blobs: Vec<&Descriptor>) -> Result<(), RegistryError> {
+        let mut missing: Vec<&Descriptor> = stream::iter(blobs)
+            .map(|blob| async move { Ok((!self.is_there(blob).await?).then_some(blob)) })
+            .buffer_unordered(PARALLEL_QUESTIONS)
+            .try_filter_map(|missing| async move { Ok::<_, RegistryError>(missing) })
+            .try_collect()
+            .await?;
+        missing.sort_by_key(|blob| std::cmp::Reverse(blob.size));
+        let small = missing.partition_point(|blob| blob.size > LARGE_BYTES);
+        let (large, small) = missing.split_at(small);
+        futures_util::future::try_join(
+            self.send_all(large, PARALLEL_LARGE_BLOBS),
+            self.send_all(small, PARALLEL_BLOBS),
+        )
+        .await
+        .map(drop)
+    }
+
+    async fn send_all(&self, blobs: &[&Descriptor], lanes: usize) -> Result<(), RegistryError> {
+        let sends: Vec<_> = blobs.iter().map(|blob| self.send(blob)).collect();
+        stream::iter(sends).buffer_unordered(lanes).try_collect().await
+    }
+
+    async fn is_there(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
         if !self.store.has(blob)? {
             return Err(StoreError::NoBlob { digest: blob.digest.clone() }.into());
         }
+        let there = self.remote.has_blob(&blob.digest).await?;
+        self.progress.state(blob, if there { BlobState::Present } else { BlobState::Waiting });
+        Ok(there)
+    }
+
+    async fn send(&self, blob: &Descriptor) -> Result<(), RegistryError> {
         self.progress.state(blob, BlobState::Moving { resumed: 0 });
         let sent = self.progress.counter(blob);
         let source = StoredBlob { store: self.store.clone(), digest: blob.digest.clone() };
-        let slot = self.store.upload_slot(&self.remote.repository().to_string(), &blob.digest);
+        let slot =
+            self.request.notes.upload_slot(&self.remote.repository().to_string(), &blob.digest);
         let mount = self.request.mount.as_ref();
         let pushed = self.remote.push_blob(blob, &source, mount, &slot, &sent).await;
         self.progress.state(
             blob,
             match &pushed {
-                Ok(Pushed::Present) => BlobState::Present,
                 Ok(Pushed::Mounted) => BlobState::Mounted,
                 Ok(Pushed::Sent { .. }) => BlobState::Done,
                 Err(_) => BlobState::Failed,

@@ -48,6 +48,9 @@ pub(crate) struct GlobalArgs {
     /// Directory with HOST/hosts.toml files, as containerd's certs.d
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) hosts_dir: Option<PathBuf>,
+    /// Directory with HOST[:PORT]/ directories of *.crt, *.cert and *.key files, as docker's certs.d
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cert_dir: Option<PathBuf>,
     /// Registry that may be spoken to without (verified) TLS; may be repeated
     #[arg(long = "insecure-registry", global = true, value_name = "HOST[:PORT]")]
     pub(crate) insecure: Vec<String>,

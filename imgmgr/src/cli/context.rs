@@ -13,11 +13,13 @@ use imgmgr::layer::store::LayerStore;
 use imgmgr::pull::{Platforms, PullOptions};
 use imgmgr::reference::Reference;
 use imgmgr::registry::{
-    Client, ClientOptions, Credential, CredentialSource, NoCredentials, RetryPolicy, TlsOptions,
+    Client, ClientOptions, Credential, CredentialSource, NoCredentials, RegistryError, RetryPolicy,
+    TlsOptions,
 };
 use imgmgr::snapshot::{Snapshots, layer_options};
 use imgmgr::store::{Durability, Store};
 use imgmgr::upkeep::Upkeep;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{GlobalArgs, PlatformArgs};
 use super::output::{CommandError, Done};
@@ -132,6 +134,31 @@ impl Context {
         result
     }
 
+    /// Runs a future that sends with `client`. The first SIGINT or SIGTERM lets what is under way
+    /// end where it can be resumed, the second does not.
+    pub(crate) fn wait_or_interrupt<T>(
+        &self,
+        client: &Client,
+        work: impl Future<Output = Done<T>>,
+    ) -> Done<T> {
+        self.wait(async {
+            let mut work = std::pin::pin!(work);
+            let mut interrupts = signal(SignalKind::interrupt())?;
+            let mut terminations = signal(SignalKind::terminate())?;
+            tokio::select! {
+                result = &mut work => return result,
+                _ = interrupts.recv() => {}
+                _ = terminations.recv() => {}
+            }
+            client.interrupt();
+            tokio::select! {
+                result = &mut work => result,
+                _ = interrupts.recv() => Err(RegistryError::Interrupted.into()),
+                _ = terminations.recv() => Err(RegistryError::Interrupted.into()),
+            }
+        })
+    }
+
     pub(crate) fn copying(
         &self,
         store: Store,
@@ -215,7 +242,15 @@ fn config_paths(global: &GlobalArgs) -> ConfigPaths {
         Some(directory) => vec![directory.clone()],
         None => vec![Path::new("/etc/containerd/certs.d").to_owned()],
     };
-    ConfigPaths { auth_files, registries_conf, hosts_dirs }
+    let certificate_dirs = match &global.cert_dir {
+        Some(directory) => vec![directory.clone()],
+        None => home
+            .map(|home| home.join(".config/containers/certs.d"))
+            .into_iter()
+            .chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from))
+            .collect(),
+    };
+    ConfigPaths { auth_files, registries_conf, hosts_dirs, certificate_dirs }
 }
 
 /// Shares a display's progress with a library call.

@@ -67,6 +67,9 @@ impl From<StoreError> for CommandError {
 impl From<RegistryError> for CommandError {
     fn from(error: RegistryError) -> Self {
         let hint = match error.kind() {
+            _ if matches!(error, RegistryError::Interrupted) => {
+                Some("run it again to go on from here".to_owned())
+            }
             FailureKind::Unauthorized | FailureKind::Denied => Some(
                 "`imgmgr login HOST`; some registries answer so for absent images too".to_owned(),
             ),

@@ -87,7 +87,8 @@ fn copy_one(
     };
     let display = Display::start(context.global.progress, false);
     let copying = context.copying(store, platforms, &display)?;
-    context.wait(async { Ok(copy::copy(&copying, from, to).await?) })
+    let client = copying.client.clone();
+    context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
 }
 
 pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
@@ -169,7 +170,8 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         };
         Ok(Location::Registry(Reference::parse(&name).map_err(CommandError::usage)?))
     };
-    context.wait(async {
+    let client = copying.client.clone();
+    context.wait_or_interrupt(&client, async {
         let is_repository = Reference::parse_repository(source).is_ok();
         let tags = if is_repository {
             copying.client.remote(&repository).tags().await?

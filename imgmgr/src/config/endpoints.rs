@@ -8,7 +8,7 @@ use crate::registry::{Capabilities, Endpoint, EndpointSource, Scheme, TlsOptions
 
 use super::hosts::{HostRule, HostsFile, parse_hosts};
 use super::registries::{RegistriesConf, RegistriesError};
-use super::{ConfigPaths, HostsError};
+use super::{CertificatesError, ConfigPaths, HostsError, load_certificates};
 
 /// Which registries the caller named as insecure.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -22,13 +22,26 @@ pub enum Insecure {
     Nobody,
 }
 
+/// Why a repository's endpoints could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointsError {
+    /// Its hosts.toml.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+    /// Its certificates.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+}
+
 /// Finds endpoints: hosts.toml of the registry, else registries.conf, else the registry itself.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointBook {
     conf: RegistriesConf,
     hosts_dirs: Vec<PathBuf>,
+    certificate_dirs: Vec<PathBuf>,
     insecure: Insecure,
-    tls: Arc<TlsOptions>,
+    /// What the caller named: for every endpoint.
+    tls: TlsOptions,
 }
 
 impl EndpointBook {
@@ -45,7 +58,8 @@ impl EndpointBook {
             Some(path) => RegistriesConf::load(path)?,
             None => RegistriesConf::default(),
         };
-        Ok(Self { conf, hosts_dirs: paths.hosts_dirs.clone(), insecure, tls: Arc::new(tls) })
+        let ConfigPaths { hosts_dirs, certificate_dirs, .. } = paths.clone();
+        Ok(Self { conf, hosts_dirs, certificate_dirs, insecure, tls })
     }
 
     fn is_insecure(&self, host: &str) -> bool {
@@ -81,7 +95,7 @@ impl EndpointBook {
 
     fn origin(&self, repository: &Repository) -> Endpoint {
         let scheme = self.scheme(repository.domain(), false);
-        Endpoint { tls: Arc::clone(&self.tls), ..Endpoint::origin(repository, scheme) }
+        Endpoint::origin(repository, scheme)
     }
 
     fn hosts_endpoints(&self, repository: &Repository, file: HostsFile) -> Vec<Endpoint> {
@@ -147,15 +161,32 @@ impl EndpointBook {
     }
 }
 
-impl EndpointSource for EndpointBook {
-    fn endpoints(&self, repository: &Repository) -> Vec<Endpoint> {
-        match self.hosts_file(repository.domain()) {
-            Ok(Some(file)) => self.hosts_endpoints(repository, file),
-            // A broken file must not send anything where its owner did not want it.
-            Err(_) => Vec::new(),
-            Ok(None) => {
-                self.conf_endpoints(repository).unwrap_or_else(|| vec![self.origin(repository)])
-            }
+impl EndpointBook {
+    fn try_endpoints(&self, repository: &Repository) -> Result<Vec<Endpoint>, EndpointsError> {
+        let mut endpoints = match self.hosts_file(repository.domain())? {
+            Some(file) => self.hosts_endpoints(repository, file),
+            None => self.conf_endpoints(repository).unwrap_or(vec![self.origin(repository)]),
+        };
+        for endpoint in &mut endpoints {
+            let names = [endpoint.credentials.as_str(), endpoint.host.as_str()];
+            let found = load_certificates(&self.certificate_dirs, &names)?;
+            let tls = Arc::make_mut(&mut endpoint.tls);
+            tls.authorities.extend(found.authorities);
+            tls.authorities.extend(self.tls.authorities.iter().cloned());
+            // What was named for this command counts before what lies in files.
+            tls.identity =
+                self.tls.identity.clone().or_else(|| tls.identity.take()).or(found.identity);
         }
+        Ok(endpoints)
+    }
+}
+
+impl EndpointSource for EndpointBook {
+    fn endpoints(&self, repository: &Repository) -> Result<Vec<Endpoint>, String> {
+        // A broken file must not send anything where its owner did not want it.
+        self.try_endpoints(repository).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            format!("{error}{}", cause.unwrap_or_default())
+        })
     }
 }

@@ -1,7 +1,8 @@
-//! Configuration that other tools share: docker's logins, registries.conf, hosts.toml.
+//! Configuration that other tools share: docker's logins, registries.conf, hosts.toml, certs.d.
 //!
 //! Nothing here reads the environment: the command says where the files lie ([`ConfigPaths`]).
 
+mod certificates;
 mod docker;
 mod endpoints;
 mod helper;
@@ -10,8 +11,9 @@ mod registries;
 
 use std::path::PathBuf;
 
+pub use certificates::{CertificatesError, load_certificates};
 pub use docker::{DockerConfig, LoginError, MAX_AUTH_FILE_BYTES};
-pub use endpoints::{EndpointBook, Insecure};
+pub use endpoints::{EndpointBook, EndpointsError, Insecure};
 pub use hosts::{HostsError, HostsFile, parse_hosts};
 pub use registries::{MirrorRule, RegistriesConf, RegistriesError, RegistryRule};
 
@@ -24,4 +26,6 @@ pub struct ConfigPaths {
     pub registries_conf: Option<PathBuf>,
     /// Directories with `<host>/hosts.toml`, as containerd's `certs.d`.
     pub hosts_dirs: Vec<PathBuf>,
+    /// Directories with `<host>/*.crt`, `*.cert` and `*.key`, as docker's `certs.d`.
+    pub certificate_dirs: Vec<PathBuf>,
 }

@@ -155,6 +155,7 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
                 target: target.clone(),
                 selector: reference.selector(),
                 mount: mount_from(&held.entry, reference),
+                notes: context.store.clone(),
                 absent: Absent::Skip,
             };
             let remote = context.client.remote(reference.repository());

@@ -1,14 +1,16 @@
 //! From store to store.
 
 use std::io::{Read, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::image::Descriptor;
-use crate::store::{Lease, Store, StoreError, Visit};
+use crate::store::{Lease, Store, StoreError, VerifiedBlob, Visit};
 
 /// What is read at a time.
 const BUFFER_BYTES: usize = 1 << 20;
+/// Blobs that are made durable together; each is an open file until then.
+const MAX_OPEN_BLOBS: usize = 256;
 /// Blobs that are copied at the same time.
 const LANES: usize = 2;
 
@@ -32,29 +34,49 @@ pub fn copy_tree(
         Ok(())
     })?;
     let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
+    let copied: Mutex<Result<Vec<VerifiedBlob>, StoreError>> = Mutex::new(Ok(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..LANES.min(blobs.len()) {
             scope.spawn(|| {
                 while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = copy_blob(from, to, blob, lease) {
+                    let result = copy_blob(from, to, blob, lease);
+                    let mut copied = copied.lock().unwrap_or_else(PoisonError::into_inner);
+                    match (result, &mut *copied) {
+                        (Ok(Some(blob)), Ok(ready)) => {
+                            ready.push(blob);
+                            if ready.len() >= MAX_OPEN_BLOBS
+                                && let Err(error) = to.publish_all(std::mem::take(ready))
+                            {
+                                *copied = Err(error);
+                            }
+                        }
+                        (Ok(None), _) | (_, Err(_)) => {}
+                        (Err(error), _) => *copied = Err(error),
+                    }
+                    if copied.is_err() {
                         next.store(blobs.len(), Ordering::Relaxed);
-                        *failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                            Some(error);
                     }
                 }
             });
         }
     });
-    if let Some(error) = failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        return Err(error);
+    let mut copied = copied.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    for manifest in manifests.iter().rev() {
+        copied.extend(copy_blob(from, to, manifest, lease)?);
     }
-    manifests.iter().rev().try_for_each(|manifest| copy_blob(from, to, manifest, lease))
+    // In this order they get their names: a manifest that is there is a whole one.
+    to.publish_all(copied)
 }
 
-fn copy_blob(from: &Store, to: &Store, blob: &Descriptor, lease: &Lease) -> Result<(), StoreError> {
+/// Copies what is not there yet.
+fn copy_blob(
+    from: &Store,
+    to: &Store,
+    blob: &Descriptor,
+    lease: &Lease,
+) -> Result<Option<VerifiedBlob>, StoreError> {
     if lease.take(blob)? {
-        return Ok(());
+        return Ok(None);
     }
     let mut source = from.open_blob(&blob.digest)?;
     let mut writer = to.blob_writer()?;
@@ -67,5 +89,5 @@ fn copy_blob(from: &Store, to: &Store, blob: &Descriptor, lease: &Lease) -> Resu
         }
         writer.write_all(&buffer[..count]).map_err(StoreError::io("write", to.root()))?;
     }
-    writer.publish_as(blob)
+    writer.verify(blob).map(Some)
 }

@@ -85,6 +85,8 @@ pub(super) enum Method {
 pub(super) struct TokenCache {
     methods: Mutex<HashMap<String, Method>>,
     tokens: Mutex<HashMap<(String, String), Token>>,
+    /// Each is looked up once: a helper may ask a person.
+    pub(super) credentials: tokio::sync::Mutex<HashMap<(String, String), Option<Credential>>>,
     /// One request for a token at a time: thirty layers need one, not thirty.
     pub(super) fetching: tokio::sync::Mutex<()>,
 }

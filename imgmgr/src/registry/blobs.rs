@@ -185,6 +185,7 @@ impl Remote {
                 let source = Mismatch::Size { digest, expected: end, actual };
                 return Err(RegistryError::Mismatch { url, source });
             }
+            self.client.go_on()?;
             fetch.received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             writer.write(&chunk)?;
         }

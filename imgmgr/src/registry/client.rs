@@ -1,6 +1,7 @@
 //! The client and, for one repository, what can be asked of it.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub(super) struct Shared {
     pub(super) tokens: TokenCache,
     /// What insecure hosts turned out to speak.
     pub(super) protections: Mutex<HashMap<String, Protection>>,
+    /// Uploads are to end where they can be resumed.
+    pub(super) interrupted: AtomicBool,
 }
 
 impl Client {
@@ -61,7 +64,16 @@ impl Client {
     ) -> Self {
         let connections = Connections::new(options.user_agent.clone(), options.stall_timeout);
         let (tokens, protections) = (TokenCache::default(), Mutex::default());
-        Self(Arc::new(Shared { options, endpoints, credentials, connections, tokens, protections }))
+        let interrupted = AtomicBool::new(false);
+        Self(Arc::new(Shared {
+            options,
+            endpoints,
+            credentials,
+            connections,
+            tokens,
+            protections,
+            interrupted,
+        }))
     }
 
     /// Asks the registry at `host` whether it accepts the credentials.
@@ -73,7 +85,8 @@ impl Client {
         let repository = Reference::parse_repository(&name).map_err(|error| {
             RegistryError::Setup { host: host.to_owned(), reason: error.to_string() }
         })?;
-        let mut endpoints = self.0.endpoints.endpoints(&repository);
+        let broken = |reason| RegistryError::Setup { host: host.to_owned(), reason };
+        let mut endpoints = self.0.endpoints.endpoints(&repository).map_err(broken)?;
         endpoints.retain(|endpoint| endpoint.capabilities.push);
         let Some(mut endpoint) = endpoints.pop() else {
             return Err(RegistryError::NoEndpoint { host: host.to_owned(), action: "log in" });
@@ -86,7 +99,11 @@ impl Client {
     /// What can be asked of `repository`.
     pub fn remote(&self, repository: &Repository) -> Remote {
         let endpoints = self.0.endpoints.endpoints(repository);
-        Remote { client: self.clone(), repository: repository.clone(), endpoints: endpoints.into() }
+        Remote {
+            client: self.clone(),
+            repository: repository.clone(),
+            endpoints: endpoints.map(Arc::from),
+        }
     }
 }
 
@@ -95,7 +112,8 @@ impl Client {
 pub struct Remote {
     pub(super) client: Client,
     pub(super) repository: Repository,
-    pub(super) endpoints: Arc<[Endpoint]>,
+    /// Or what is wrong with their configuration.
+    endpoints: std::result::Result<Arc<[Endpoint]>, String>,
 }
 
 impl Remote {
@@ -110,10 +128,14 @@ impl Remote {
         action: &'static str,
         may: fn(&Capabilities) -> bool,
     ) -> Result<Vec<&Endpoint>> {
+        let host = self.repository.domain().to_owned();
+        let endpoints = match &self.endpoints {
+            Ok(endpoints) => endpoints,
+            Err(reason) => return Err(RegistryError::Setup { host, reason: reason.clone() }),
+        };
         let able: Vec<&Endpoint> =
-            self.endpoints.iter().filter(|endpoint| may(&endpoint.capabilities)).collect();
+            endpoints.iter().filter(|endpoint| may(&endpoint.capabilities)).collect();
         if able.is_empty() {
-            let host = self.repository.domain().to_owned();
             return Err(RegistryError::NoEndpoint { host, action });
         }
         Ok(able)

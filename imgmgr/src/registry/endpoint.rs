@@ -85,6 +85,12 @@ impl Endpoint {
             namespace: None,
         }
     }
+
+    /// The same without the client certificate.
+    pub(super) fn without_identity(&self) -> Self {
+        let authorities = self.tls.authorities.clone();
+        Self { tls: Arc::new(TlsOptions { authorities, identity: None }), ..self.clone() }
+    }
 }
 
 impl fmt::Display for Endpoint {
@@ -96,5 +102,8 @@ impl fmt::Display for Endpoint {
 /// Knows the endpoints of every repository: the configuration.
 pub trait EndpointSource: Send + Sync + fmt::Debug {
     /// The endpoints of `repository`, in the order in which they are tried; none if it is blocked.
-    fn endpoints(&self, repository: &Repository) -> Vec<Endpoint>;
+    ///
+    /// # Errors
+    /// In words, if what is configured for it can't be used.
+    fn endpoints(&self, repository: &Repository) -> Result<Vec<Endpoint>, String>;
 }

@@ -134,6 +134,9 @@ pub enum RegistryError {
         /// How many we read.
         limit: usize,
     },
+    /// [`Client::interrupt`](super::Client::interrupt) was called.
+    #[error("interrupted")]
+    Interrupted,
     /// The store refused while something was fetched or sent.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -205,7 +205,7 @@ impl Client {
         }
     }
 
-    /// Sends and follows redirects; only requests to the endpoint itself are authorised.
+    /// Sends and follows redirects; only the endpoint itself sees credentials of any kind.
     async fn follow(
         &self,
         endpoint: &Endpoint,
@@ -221,7 +221,13 @@ impl Client {
                 _ if at_home => Protection::Unverified,
                 _ => Protection::Verified,
             };
-            let pool = self.0.connections.pool(endpoint, protection)?;
+            let pool = match &endpoint.tls.identity {
+                // Who we are is nobody else's business.
+                Some(_) if !at_home => {
+                    self.0.connections.pool(&endpoint.without_identity(), protection)
+                }
+                _ => self.0.connections.pool(endpoint, protection),
+            }?;
             let mut request =
                 pool.request(ask.verb.clone(), url.clone()).headers(ask.headers.clone());
             if at_home {
@@ -312,13 +318,19 @@ impl Client {
     }
 
     async fn credential(&self, endpoint: &Endpoint) -> Result<Option<Credential>> {
-        let (client, key) = (self.clone(), endpoint.credentials.clone());
-        let repository = endpoint.repository.clone();
+        let name = (endpoint.credentials.clone(), endpoint.repository.clone());
+        let mut known = self.0.tokens.credentials.lock().await;
+        if let Some(credential) = known.get(&name) {
+            return Ok(credential.clone());
+        }
+        let (client, (key, repository)) = (self.clone(), name.clone());
         let looked_up =
             tokio::task::spawn_blocking(move || client.0.credentials.credential(&key, &repository));
         let result = looked_up.await.unwrap_or_else(|panic| Err(panic.to_string()));
         let host = endpoint.host.clone();
-        result.map_err(|reason| RegistryError::Credentials { host, reason })
+        let found = result.map_err(|reason| RegistryError::Credentials { host, reason })?;
+        known.insert(name, found.clone());
+        Ok(found)
     }
 
     /// Asks the token server, by distribution's token specification or by OAuth2.

@@ -3,7 +3,9 @@
 //!
 //! A large blob goes in chunks. After each, the registry's answer says where the next one goes;
 //! that is kept in a [`ResumeSlot`], so that a push that was killed asks there for how much
-//! arrived and goes on from it.
+//! arrived and goes on from it. Registries built on distribution (docker-registry) forget an
+//! upload whose last chunk was cut off within: there only [`Client::interrupt`], which lets the
+//! chunk end, leaves something to go on from.
 
 use std::io;
 use std::sync::Arc;
@@ -17,13 +19,13 @@ use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::reference::Repository;
 
-use super::client::Remote;
+use super::client::{Client, Remote};
 use super::endpoint::Endpoint;
 use super::session::{Ask, Retry, pause_of, shown};
 use super::{FailureKind, RegistryError, Result};
 
-/// Blobs up to this size go in one request.
-const MONOLITHIC_BYTES: u64 = 16 << 20;
+/// Blobs up to this size go in one request; larger ones in chunks, and are resumed.
+const RESUMABLE_BYTES: u64 = 16 << 20;
 /// The smallest chunk of a larger blob; the registry may ask for more.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// The largest chunk that a registry may ask for.
@@ -36,8 +38,6 @@ const CHUNK_MIN: HeaderName = HeaderName::from_static("oci-chunk-min-length");
 /// How a blob got into the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
-    /// It was there.
-    Present,
     /// It was in another repository of the same registry.
     Mounted,
     /// It was sent, the first `resumed` bytes by an earlier process.
@@ -68,8 +68,24 @@ pub trait ResumeSlot: Send + Sync + std::fmt::Debug {
     fn save(&self, location: Option<&str>);
 }
 
+impl Client {
+    /// Ends transfers as soon as they can be resumed: downloads at once, uploads at the end of the
+    /// chunk or small blob under way. They fail with [`RegistryError::Interrupted`].
+    pub fn interrupt(&self) {
+        self.0.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn go_on(&self) -> Result<()> {
+        match self.0.interrupted.load(Ordering::Relaxed) {
+            true => Err(RegistryError::Interrupted),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Remote {
-    /// Makes sure that the registry has a blob; `sent` counts the bytes that go out.
+    /// Brings a blob into the registry that [`Remote::has_blob`] did not find there; `sent` counts
+    /// the bytes that go out.
     ///
     /// # Errors
     /// [`RegistryError`].
@@ -82,11 +98,9 @@ impl Remote {
         sent: &Arc<AtomicU64>,
     ) -> Result<Pushed> {
         let endpoint = self.writer()?;
-        if self.has_blob(&descriptor.digest).await? {
-            return Ok(Pushed::Present);
-        }
+        self.client.go_on()?;
         let upload = Upload { remote: self, endpoint, descriptor, source, slot, sent };
-        if descriptor.size > MONOLITHIC_BYTES
+        if descriptor.size > RESUMABLE_BYTES
             && let Some((location, offset)) = upload.resumable().await
         {
             match upload.chunks(location, offset).await {
@@ -97,7 +111,7 @@ impl Remote {
             }
         }
         let Some(location) = upload.start(mount).await? else { return Ok(Pushed::Mounted) };
-        if descriptor.size > MONOLITHIC_BYTES {
+        if descriptor.size > RESUMABLE_BYTES {
             upload.chunks(location, 0).await?;
         } else {
             upload.whole(&location).await?;
@@ -208,6 +222,7 @@ impl Upload<'_> {
         let mut attempt = 0;
         while offset < size {
             self.slot.save(Some(location.url.as_str()));
+            self.remote.client.go_on()?;
             let end = size.min(offset + location.chunk);
             let ask = Ask::new(Method::PATCH, location.url.clone())
                 .actions("pull,push")

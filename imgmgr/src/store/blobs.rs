@@ -9,6 +9,9 @@ use crate::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES
 
 use super::{Result, Store, StoreError};
 
+/// The disk starts on a blob whenever so much of it was written.
+pub(super) const WRITEBACK_BYTES: u64 = 8 << 20;
+
 impl Store {
     /// Where a blob lies, whether it is there or not.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
@@ -150,14 +153,40 @@ impl Store {
     fn blob_writer_of(&self, algorithm: Algorithm) -> Result<BlobWriter> {
         let (path, file) = self.create_temporary()?;
         let hasher = Hasher::new(algorithm);
-        Ok(BlobWriter { store: self.clone(), file, path, hasher, size: 0, published: false })
+        Ok(BlobWriter {
+            store: self.clone(),
+            file,
+            path,
+            hasher,
+            size: 0,
+            started: 0,
+            published: false,
+        })
     }
 
     /// Gives verified, written data its name. The blob directory is synced by the tag that makes
     /// the blob reachable.
     pub(super) fn publish_file(&self, file: &File, from: &Path, digest: &Digest) -> Result<()> {
-        let to = self.blob_path(digest);
         self.disk.sync_data(file).map_err(StoreError::io("sync", from))?;
+        self.name_file(from, digest)
+    }
+
+    /// Makes blobs durable all at once and gives them their names.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn publish_all(&self, blobs: Vec<VerifiedBlob>) -> Result<()> {
+        let files: Vec<&File> = blobs.iter().map(|blob| &blob.0.file).collect();
+        self.disk.sync_files(&files).map_err(StoreError::io("sync", &self.root))?;
+        blobs.into_iter().try_for_each(|VerifiedBlob(mut writer, digest)| {
+            self.name_file(&writer.path, &digest)?;
+            writer.published = true;
+            Ok(())
+        })
+    }
+
+    fn name_file(&self, from: &Path, digest: &Digest) -> Result<()> {
+        let to = self.blob_path(digest);
         if digest.algorithm() != Algorithm::Sha256 {
             let parent = to.parent().unwrap_or(&self.root);
             self.disk.create_dirs(parent).map_err(StoreError::io("create", parent))?;
@@ -174,8 +203,14 @@ pub struct BlobWriter {
     path: PathBuf,
     hasher: Hasher,
     size: u64,
+    /// Up to here write-back has started.
+    started: u64,
     published: bool,
 }
+
+/// A blob whose bytes are right, still without its name; removed again unless it is published.
+#[derive(Debug)]
+pub struct VerifiedBlob(BlobWriter, Digest);
 
 impl BlobWriter {
     /// Makes the blob durable, gives it its name, and returns digest and size.
@@ -195,6 +230,14 @@ impl BlobWriter {
     /// # Errors
     /// [`StoreError::Mismatch`] if it is not; nothing is left then.
     pub fn publish_as(self, descriptor: &Descriptor) -> Result<()> {
+        self.verify(descriptor)?.0.publish().map(drop)
+    }
+
+    /// Ends a blob that is published later, with others.
+    ///
+    /// # Errors
+    /// [`StoreError::Mismatch`] if it is not what `descriptor` says; nothing is left then.
+    pub fn verify(self, descriptor: &Descriptor) -> Result<VerifiedBlob> {
         use crate::digest::Mismatch;
         let actual = self.hasher.clone().finish();
         if self.size != descriptor.size {
@@ -205,7 +248,7 @@ impl BlobWriter {
         if actual != descriptor.digest {
             return Err(Mismatch::Digest { expected: descriptor.digest.clone(), actual }.into());
         }
-        self.publish().map(drop)
+        Ok(VerifiedBlob(self, actual))
     }
 }
 
@@ -214,6 +257,11 @@ impl Write for BlobWriter {
         self.store.disk.write_at(&self.file, bytes, self.size)?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
+        let due = self.size - self.started;
+        if due >= WRITEBACK_BYTES {
+            self.store.disk.start_writeback(&self.file, self.started, due);
+            self.started = self.size;
+        }
         Ok(bytes.len())
     }
 

@@ -22,6 +22,14 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn set_len(&self, file: &File, len: u64) -> io::Result<()>;
     /// `fdatasync(2)`.
     fn sync_data(&self, file: &File) -> io::Result<()>;
+    /// Starts writing a part of a file to the disk without waiting; a hint.
+    fn start_writeback(&self, file: &File, offset: u64, len: u64) {
+        let _ = (file, offset, len);
+    }
+    /// Makes the data of several files of one file system durable.
+    fn sync_files(&self, files: &[&File]) -> io::Result<()> {
+        files.iter().try_for_each(|file| self.sync_data(file))
+    }
     /// `rename(2)`, replacing what is there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// `link(2)`; fails if `to` exists.
@@ -88,6 +96,21 @@ impl Disk for RealDisk {
         match self.durability {
             Durability::Sync => file.sync_data(),
             Durability::NoSync => Ok(()),
+        }
+    }
+
+    fn start_writeback(&self, file: &File, offset: u64, len: u64) {
+        if self.durability == Durability::Sync {
+            let _ = kernel::writeback::start_writeback(file, offset, len);
+        }
+    }
+
+    fn sync_files(&self, files: &[&File]) -> io::Result<()> {
+        match (self.durability, files) {
+            (Durability::NoSync, _) | (_, []) => Ok(()),
+            // One commit of the file system's journal instead of one for each file.
+            (Durability::Sync, [first, _, ..]) => Ok(rustix::fs::syncfs(first)?),
+            (Durability::Sync, [only]) => only.sync_data(),
         }
     }
 

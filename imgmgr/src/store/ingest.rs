@@ -24,6 +24,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::digest::VerifyReader;
 use crate::image::Descriptor;
 
+use super::blobs::WRITEBACK_BYTES;
 use super::lock::Lock;
 use super::{Result, Store, StoreError};
 
@@ -246,7 +247,8 @@ impl Ingest {
 
     /// Starts writing at `start`, which must be the start of a missing range.
     pub fn writer(self: &Arc<Self>, start: u64) -> IngestWriter {
-        IngestWriter { ingest: Arc::clone(self), marked: start / GRANULE, position: start }
+        let marked = start / GRANULE;
+        IngestWriter { ingest: Arc::clone(self), marked, position: start, started: start }
     }
 
     /// Makes readers fail: nothing more will come. What is there stays for a resume.
@@ -292,6 +294,8 @@ pub struct IngestWriter {
     ingest: Arc<Ingest>,
     marked: u64,
     position: u64,
+    /// Up to here write-back has started.
+    started: u64,
 }
 
 impl IngestWriter {
@@ -319,6 +323,10 @@ impl IngestWriter {
             .write_at(data, bytes, self.position)
             .map_err(StoreError::io("write", directory))?;
         self.position = end;
+        if end - self.started >= WRITEBACK_BYTES {
+            store.disk.start_writeback(data, self.started, end - self.started);
+            self.started = end;
+        }
         let complete = if end == descriptor.size { end.div_ceil(GRANULE) } else { end / GRANULE };
         if complete <= self.marked {
             return Ok(());

@@ -38,7 +38,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use blobs::BlobWriter;
+pub use blobs::{BlobWriter, VerifiedBlob};
 pub use disk::{Disk, Durability, RealDisk};
 pub use error::{Result, StoreError};
 pub use fsck::{ImageUsage, Problem, Usage};

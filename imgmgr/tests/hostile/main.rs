@@ -24,8 +24,8 @@ use server::{Reply, Server};
 struct Plain;
 
 impl EndpointSource for Plain {
-    fn endpoints(&self, repository: &Repository) -> Vec<Endpoint> {
-        vec![Endpoint::origin(repository, Scheme::Http)]
+    fn endpoints(&self, repository: &Repository) -> Result<Vec<Endpoint>, String> {
+        Ok(vec![Endpoint::origin(repository, Scheme::Http)])
     }
 }
 

@@ -1,0 +1,87 @@
+//! Logins: checked, stored, used, by file and by credential helper.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use super::registry::{Options, PASSWORD, Registry};
+use super::support::{Place, layout, refuses, succeeds, tar};
+
+/// A registry of user `u`, and what to copy to it.
+fn scene() -> Option<(Registry, Place, String, String)> {
+    let registry = Registry::start(&Options { user: Some("u"), ..Options::default() })?;
+    let place = Place::new();
+    layout(&place.path("in"), &[tar("a", 1000)]);
+    let from = format!("oci:{}:v1", place.path("in").display());
+    let to = format!("docker://{}/app:1", registry.host);
+    Some((registry, place, from, to))
+}
+
+#[test]
+fn login_is_checked_stored_and_used() {
+    let Some((registry, place, from, to)) = scene() else { return };
+    let error = place.fails(1, &["copy", &from, &to]);
+    assert!(error.contains("401") && error.contains("hint: `imgmgr login"), "{error}");
+    place.fails(1, &["login", "-u", "u", "-p", "wrong", &registry.host]);
+    place.run(&["login", "-u", "u", "-p", PASSWORD, &registry.host]);
+    place.run(&["copy", &from, &to]);
+    place.run(&["logout", &registry.host]);
+    place.fails(1, &["copy", &from, &to]);
+    place.run(&["copy", &from, &to, "--creds", &format!("u:{PASSWORD}")]);
+}
+
+/// Makes a credential helper that keeps one file for each server.
+fn make_helper(place: &Place) {
+    let script = format!(
+        r#"#!/bin/sh
+cd '{}' || exit 1
+echo "$1" >>calls
+file() {{ printf '%s' "$1" | tr -c 'a-z0-9.\n' _; }}
+case $1 in
+store) sed 's/.*/&/' >new; name=$(sed 's/.*"ServerURL":"\([^"]*\)".*/\1/' new)
+	mv new "$(file "$name")" ;;
+get) read -r name; cat "$(file "$name")" 2>/dev/null || {{
+	echo 'credentials not found in native keychain'; exit 1; }} ;;
+erase) read -r name; rm "$(file "$name")" ;;
+esac
+"#,
+        place.path("vault").display()
+    );
+    std::fs::create_dir(place.path("vault")).unwrap();
+    std::fs::create_dir(place.path("bin")).unwrap();
+    let path = place.path("bin/docker-credential-vault");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_credential_helper_stores_answers_and_forgets() {
+    let Some((registry, place, from, to)) = scene() else { return };
+    make_helper(&place);
+    let config = |text: String| {
+        std::fs::create_dir_all(place.path(".docker")).unwrap();
+        std::fs::write(place.path(".docker/config.json"), text).unwrap();
+    };
+    let host = registry.host.as_str();
+    let own = format!(r#"{{"credHelpers":{{"{host}":"vault"}}}}"#);
+    for text in [r#"{"credsStore":"vault"}"#.to_owned(), own] {
+        config(text.clone());
+        let path = format!("{}:/usr/bin:/bin", place.path("bin").display());
+        let command = |args: &[&str]| -> Command {
+            let mut command = place.plain(args);
+            command.env("PATH", &path);
+            command
+        };
+        refuses(1, &mut command(&["copy", &from, &to]));
+        succeeds(&mut command(&["login", "-u", "u", "-p", PASSWORD, host]));
+        let file = std::fs::read_to_string(place.path(".docker/config.json")).unwrap();
+        assert_eq!(file, text, "what the helper keeps does not go into the file");
+        succeeds(&mut command(&["copy", &from, &to]));
+        succeeds(&mut command(&["logout", host]));
+        refuses(1, &mut command(&["copy", &from, &to]));
+        let calls = std::fs::read_to_string(place.path("vault/calls")).unwrap();
+        assert!(calls.ends_with("get\nstore\nget\nerase\nget\n"), "{calls}");
+    }
+    config(r#"{"credsStore":"absent"}"#.to_owned());
+    let error = place.fails(1, &["copy", &from, &to]);
+    assert!(error.contains("credential helper `absent`: cannot run it"), "{error}");
+}

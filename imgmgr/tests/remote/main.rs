@@ -1,0 +1,17 @@
+//! The command against real registries on the loopback: the distribution-spec's workflows,
+//! mirrors, certificates, proxies, logins, and transfers that are cut off.
+
+#![expect(clippy::unwrap_used, reason = "a failing test may panic")]
+#![expect(clippy::print_stderr, reason = "a skip says why")]
+
+mod certificates;
+mod kills;
+mod logins;
+mod mirrors;
+mod proxies;
+mod registry;
+mod support;
+mod transfers;
+mod uploads;
+mod wire;
+mod workflows;
