@@ -66,6 +66,13 @@ pub(crate) struct GlobalArgs {
     /// Credentials for every registry of this command, instead of stored ones
     #[arg(long, global = true, value_name = "USER[:PASSWORD]")]
     pub(crate) creds: Option<String>,
+    /// Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or
+    /// /etc/containers/policy.json, where there is one; else any image may]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "insecure_policy")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Any image may come in, whatever a policy says
+    #[arg(long, global = true)]
+    pub(crate) insecure_policy: bool,
     /// Attempts at a request that fails for a reason that may pass
     #[arg(long, global = true, value_name = "N", default_value_t = 5)]
     pub(crate) attempts: u32,

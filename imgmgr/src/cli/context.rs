@@ -18,6 +18,7 @@ use imgmgr::registry::{
 };
 use imgmgr::snapshot::{Snapshots, layer_options};
 use imgmgr::store::{Durability, Store};
+use imgmgr::trust::Policy;
 use imgmgr::upkeep::Upkeep;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -124,6 +125,20 @@ impl Context {
         Ok(Client::new(options, Box::new(book), credentials))
     }
 
+    /// Which images may come in.
+    pub(crate) fn policy(&self) -> Done<Arc<Policy>> {
+        if self.global.insecure_policy {
+            return Ok(Arc::default());
+        }
+        let home = directory("HOME").map(|home| home.join(".config/containers/policy.json"));
+        let system = Some(PathBuf::from("/etc/containers/policy.json"));
+        let found = [home, system].into_iter().flatten().find(|path| path.exists());
+        match self.global.policy.clone().or(found) {
+            Some(path) => Ok(Arc::new(Policy::load(&path).map_err(CommandError::run)?)),
+            None => Ok(Arc::default()),
+        }
+    }
+
     /// Runs a future to its end.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = Done<T>>) -> Done<T> {
         let runtime =
@@ -169,7 +184,7 @@ impl Context {
             client: self.client()?,
             store,
             scratch: env::temp_dir(),
-            pull: PullOptions { platforms, ..PullOptions::default() },
+            pull: PullOptions { platforms, policy: self.policy()?, ..PullOptions::default() },
             durability: self.durability(),
             progress: display.progress(),
         })

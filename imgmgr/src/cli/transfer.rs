@@ -17,8 +17,11 @@ use super::output::{CommandError, Done, line};
 use super::progress::Display;
 
 pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
-    let options =
-        PullOptions { platforms: platforms(&args.platform)?, parallel_layers: args.parallel };
+    let options = PullOptions {
+        platforms: platforms(&args.platform)?,
+        parallel_layers: args.parallel,
+        policy: context.policy()?,
+    };
     let references: Vec<Reference> =
         args.references.iter().map(|text| registry_reference(text)).collect::<Done<_>>()?;
     let (store, client) = (context.store()?, context.client()?);
@@ -137,6 +140,8 @@ pub(crate) fn load(context: &Context, args: &LoadArgs) -> Done {
         }
         None => (Box::new(io::stdin().lock()), Path::new("standard input")),
     };
+    imgmgr::trust::check_file(&*context.policy()?, "docker-archive", path)
+        .map_err(CommandError::run)?;
     let images = copy::load(&store, &lease, input, path)?;
     for image in images {
         let given = name.as_ref().map(ToString::to_string);

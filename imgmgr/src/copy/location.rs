@@ -1,7 +1,7 @@
 //! Places an image can be copied from and to, as skopeo names them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::reference::{Reference, ReferenceError};
@@ -38,6 +38,20 @@ pub enum LocationError {
     /// A reference that is none.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+}
+
+impl Location {
+    /// The transport's name and the path, of one that is a file or directory.
+    #[must_use]
+    pub fn file(&self) -> Option<(&'static str, &Path)> {
+        match self {
+            Self::Layout(path, _) => Some(("oci", path)),
+            Self::OciArchive(path, _) => Some(("oci-archive", path)),
+            Self::DockerArchive(path, _) => Some(("docker-archive", path)),
+            Self::Dir(path) => Some(("dir", path)),
+            Self::Registry(_) | Self::Store(_) => None,
+        }
+    }
 }
 
 impl FromStr for Location {

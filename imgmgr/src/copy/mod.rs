@@ -24,6 +24,7 @@ use crate::push::{Absent, PushRequest, push};
 use crate::reference::Reference;
 use crate::registry::{Client, MountFrom, RegistryError};
 use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
+use crate::trust::{TrustError, check_file};
 
 /// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,9 @@ pub enum CopyError {
     /// In a store or layout.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The policy.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A file operation failed.
     #[error("cannot {action} `{}`", path.display())]
     Io {
@@ -204,6 +208,9 @@ fn mount_from(entry: &ImageEntry, to: &Reference) -> Option<MountFrom> {
 
 /// Gets the source into a store: the destination's where there is one.
 async fn take_in(context: &CopyContext, from: &Location, to: &Location) -> Result<Held> {
+    if let Some((transport, path)) = from.file() {
+        check_file(&context.pull.policy, transport, path)?;
+    }
     let local = |store: Store, entry: ImageEntry, lease| Held {
         store,
         entry,

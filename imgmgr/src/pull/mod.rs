@@ -26,6 +26,7 @@ use crate::progress::{BlobState, Progress};
 use crate::reference::Reference;
 use crate::registry::{BlobFetch, FailureKind, FetchedManifest, RegistryError, Remote};
 use crate::store::{ImageEntry, Ingest, IngestStart, Lease, MAX_INDEX_DEPTH, Store, StoreError};
+use crate::trust::{Policy, TrustError, check_registry};
 
 /// What of an index is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,11 +44,17 @@ pub struct PullOptions {
     pub platforms: Platforms,
     /// Layers that are fetched at the same time.
     pub parallel_layers: usize,
+    /// Which images may come in.
+    pub policy: Arc<Policy>,
 }
 
 impl Default for PullOptions {
     fn default() -> Self {
-        Self { platforms: Platforms::One(Platform::host()), parallel_layers: 4 }
+        Self {
+            platforms: Platforms::One(Platform::host()),
+            parallel_layers: 4,
+            policy: Arc::default(),
+        }
     }
 }
 
@@ -92,6 +99,9 @@ pub enum PullError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The policy, or what it asks for.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The image contradicts itself.
     #[error("image `{digest}` can't be used")]
     Config {
@@ -167,6 +177,7 @@ pub async fn pull(
     let lease = store.lease()?;
     let pull = Pull { remote, reference, store, options, progress, sink, lease };
     if let Some(entry) = pull.unchanged(name).await? {
+        pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
         return Ok(Pulled { entry, up_to_date: true });
     }
     let fetched = remote.manifest(&reference.selector()).await?;
@@ -176,6 +187,7 @@ pub async fn pull(
         Platforms::One(platform) => pull.choose(fetched, platform).await?,
     };
     let target = top.descriptor.clone();
+    pull.check_trust(Some(&origin_digest), &target.digest).await?;
     let mut entry = ImageEntry::new(name, target);
     pull.tree(top, 0, &mut entry).await?;
     if let Some(sink) = pull.sink.clone() {
@@ -205,6 +217,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 impl Pull<'_> {
+    /// Asks the policy before anything but manifests is fetched.
+    async fn check_trust(&self, origin: Option<&Digest>, target: &Digest) -> Result<()> {
+        let mut digests: Vec<Digest> = origin.into_iter().chain([target]).cloned().collect();
+        digests.dedup();
+        let policy = &self.options.policy;
+        Ok(check_registry(policy, self.remote, self.reference, &digests).await?)
+    }
+
     /// The entry that `name` has, if the registry's answer would lead to it again.
     async fn unchanged(&self, name: &str) -> Result<Option<ImageEntry>> {
         let Ok(entry) = self.store.resolve(name) else { return Ok(None) };
