@@ -333,30 +333,32 @@ pub fn set_cloexec_from(first: u32) -> Result<()> {
     }
 }
 
-/// Closes every descriptor from `first` up but `keep`, for a process that is about to execute or
-/// exit: whatever owns those descriptors must never be used or dropped after this.
+/// Closes every descriptor from `first` up but those of `keep`, for a process that is about to
+/// wait for its execution, to execute or to exit: whatever owns the others must never be used or
+/// dropped after this.
 ///
 /// Close-on-exec alone comes too late: in execve(2), a process with CAP_SYS_PTRACE over the new
 /// program's user namespace sees it with its old descriptors for a moment.
 ///
 /// Kernel: close_range(2), Linux 5.9. Fallback: none, they are marked close-on-exec anyway.
-pub fn close_all_but(first: u32, keep: BorrowedFd<'_>) {
-    let keep = keep.as_raw_fd().cast_unsigned();
+pub fn close_all_but(first: u32, keep: &[BorrowedFd<'_>]) {
     let close = |from: u32, to: u32| {
         if from <= to {
-            // SAFETY: three integers go in. The caller goes on only to execve or _exit, which
-            // use none of the descriptors that are closed here.
+            // SAFETY: three integers go in. The caller uses none of the descriptors that are
+            // closed here.
             unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) };
         }
     };
-    if keep < first {
-        close(first, u32::MAX);
-        return;
+    let mut keep: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().cast_unsigned()).collect();
+    keep.sort_unstable();
+    let mut from = first;
+    for fd in keep.into_iter().filter(|fd| *fd >= first) {
+        if fd > from {
+            close(from, fd - 1);
+        }
+        from = fd + 1;
     }
-    if keep > first {
-        close(first, keep - 1);
-    }
-    close(keep + 1, u32::MAX);
+    close(from, u32::MAX);
 }
 
 fn set_cloexec_by_proc(first: u32) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod lifecycle;
 pub mod plan;
 pub mod request;
+pub mod resctrl;
 pub mod seccomp;
 pub mod spec;
 pub mod state;

@@ -16,6 +16,7 @@
 
 use crate::cgroup::CgroupRecord;
 use crate::container_id::ContainerId;
+use crate::resctrl::ResctrlRecord;
 use kernel::{Errno, file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,9 +60,9 @@ pub struct Record {
     pub annotations: BTreeMap<String, String>,
     /// Where its cgroups are.
     pub cgroup: CgroupRecord,
-    /// The resctrl group made for it.
+    /// Its resctrl groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resctrl: Option<PathBuf>,
+    pub resctrl: Option<ResctrlRecord>,
     /// Whether a runtime without root privileges made it.
     #[serde(default)]
     pub rootless: bool,

@@ -38,7 +38,7 @@ pub const NAME: &str = "runt";
 
 /// What `--help` prints, as a man page begins.
 const HELP_TEMPLATE: &str =
-    "NAME:\n   {name} - {about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+    "NAME:\n   {bin} - {about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 /// What it is for.
 const ABOUT: &str = "Run containers from OCI bundles";

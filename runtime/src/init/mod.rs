@@ -117,6 +117,8 @@ struct Child<'p> {
     /// Whether a path is masked later.
     wants_masks: bool,
     executable: Option<program::Executable>,
+    /// Where the filter's notify descriptor goes.
+    listener: Option<Slot>,
     /// The runtime's, which hooks get.
     umask: u32,
     /// From here on, no descriptor reaches the program.
@@ -140,6 +142,10 @@ impl<'p> Child<'p> {
             masks: protect::Masks::default(),
             wants_masks: false,
             executable: None,
+            listener: input.steps.iter().find_map(|step| match step {
+                Step::LoadSeccomp { listener, .. } => *listener,
+                _ => None,
+            }),
             umask: 0,
             first_closed: u32::MAX,
             left: false,
@@ -276,6 +282,7 @@ impl<'p> Child<'p> {
                 self.host_pid = report::await_go(&self.socket)?;
             }
             StartVia::Socket(slot) => {
+                self.close_for_the_wait(slot);
                 kernel::signal::end_on(&ENDING_SIGNALS);
                 kernel::signal::unblock_all()?;
                 loop {
@@ -291,6 +298,22 @@ impl<'p> Child<'p> {
             }
         }
         Ok(())
+    }
+
+    /// The wait may be long: whoever gave the runtime a pipe must not find it open until its end.
+    fn close_for_the_wait(&mut self, start: Slot) {
+        self.root = None;
+        self.proc = None;
+        self.masks = protect::Masks::default();
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            // What the seccomp agent is sent over is needed after the start.
+            if number != start.0 && Some(Slot(number)) != self.listener {
+                *slot = None;
+            }
+        }
+        let kept = self.slots.iter().flatten().map(AsFd::as_fd);
+        let kept: Vec<BorrowedFd<'_>> = kept.chain([self.socket.as_fd()]).collect();
+        process::close_all_but(self.first_closed, &kept);
     }
 
     fn run_hooks(&self, kind: crate::plan::HookKind, hooks: &[crate::spec::Hook]) -> StepResult {

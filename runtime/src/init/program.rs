@@ -124,7 +124,7 @@ impl Child<'_> {
         signal::unblock_all()?;
         // What the seccomp agent is sent over is needed after the filter is in force.
         if self.slots.iter().flatten().next().is_none() || self.seccomp.is_empty() {
-            process::close_all_but(self.first_closed, self.socket.as_fd());
+            process::close_all_but(self.first_closed, &[self.socket.as_fd()]);
         }
         Ok(())
     }

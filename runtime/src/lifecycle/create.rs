@@ -16,12 +16,14 @@ use crate::init::ChildInput;
 use crate::init::report::Report;
 use crate::plan::{Plan, PlanOptions, RuntimePart, StartMode, plan_container};
 use crate::request::{CgroupDriver, CreateRequest, InheritedFds, Rootless, Settings};
+use crate::resctrl::{self, MadeGroups};
 use crate::seccomp::{self, Program as Filter};
 use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
 use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
 use kernel::mount::CloneTree;
 use kernel::process::CloneFlags;
 use kernel::{Errno, file, namespace, process, unix_socket};
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::SystemTime;
@@ -66,7 +68,7 @@ pub fn launch(
     let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
     let cgroups =
         facts::Cgroups { places: &cgroup_plan.places, by_unit: cgroup_plan.unit.is_some() };
-    let host = facts::probe(&bundle.spec, bundle.spec.process.as_ref(), &cgroups)?;
+    let host = facts::probe_new(&bundle.spec, &request.id, &cgroups)?;
     let options = plan_options(context.settings, request, start, console);
     let plan = plan_container(&bundle.spec, &host, &options)?;
     for warning in &plan.warnings {
@@ -74,7 +76,8 @@ pub fn launch(
     }
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
-    let record = record(&bundle, request, &cgroup_plan, host.uid != 0);
+    let mut record = record(&bundle, request, &cgroup_plan, host.uid != 0);
+    record.resctrl = plan.runtime.resctrl.as_ref().map(|resctrl| resctrl.record.clone());
 
     let state = StateDir::create(&context.settings.root, &request.id)?;
     let attempt = Attempt {
@@ -88,6 +91,7 @@ pub fn launch(
         privileged: host.uid == 0,
         start,
         console,
+        resctrl: RefCell::default(),
     };
     let launched = state
         .write(&record, &bundle.config)
@@ -308,13 +312,18 @@ struct Attempt<'a> {
     privileged: bool,
     start: StartMode,
     console: ConsoleEnd,
+    /// What was made there, to be taken back.
+    resctrl: RefCell<MadeGroups>,
 }
 
 impl Attempt<'_> {
     fn with_cgroup(&self, plan: &CgroupPlan) -> Result<Launched, LifecycleError> {
         let mut cgroup = Cgroup::create(plan)?;
         let launched = self.with_descriptors(&mut cgroup);
-        launched.inspect_err(|_| cgroup.undo())
+        launched.inspect_err(|_| {
+            self.resctrl.borrow_mut().undo();
+            cgroup.undo();
+        })
     }
 
     fn with_descriptors(&self, cgroup: &mut Cgroup) -> Result<Launched, LifecycleError> {
@@ -428,6 +437,9 @@ impl Attempt<'_> {
         };
         cgroup.attach(HostPid(child.pid), cloned)?;
         cgroup.apply_limits()?;
+        if let Some(plan) = &self.plan.runtime.resctrl {
+            self.resctrl.replace(resctrl::make(plan, child.pid)?);
+        }
         configure_process(&self.plan.runtime, child, self.privileged)?;
         if self.plan.runtime.child_waits {
             child.go();

@@ -8,6 +8,7 @@ use super::{Context, LifecycleError};
 use crate::cgroup::Cgroup;
 use crate::hooks;
 use crate::request::DeleteRequest;
+use crate::resctrl;
 use crate::state::{InitProcess, Record, StateDir, StateError, Status};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -75,6 +76,7 @@ fn take_away(
         context.journal.warn(format_args!("{error}"));
     }
     cgroup.remove()?;
+    record.resctrl.as_ref().map_or(Ok(()), resctrl::remove)?;
     detach_shared_mounts(context, record);
     state.remove()?;
     if let Some(config) = hooks {

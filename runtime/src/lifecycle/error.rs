@@ -4,6 +4,7 @@ use crate::cgroup::CgroupError;
 use crate::foreground::NotifyError;
 use crate::hooks::HookError;
 use crate::plan::PlanError;
+use crate::resctrl::ResctrlError;
 use crate::seccomp::SeccompError;
 use crate::spec::SpecError;
 use crate::state::{StateError, Status};
@@ -30,6 +31,8 @@ pub enum LifecycleError {
     Hook(#[from] HookError),
     #[error(transparent)]
     Notify(#[from] NotifyError),
+    #[error(transparent)]
+    Resctrl(#[from] ResctrlError),
     #[error("cannot compile `linux.seccomp`")]
     Seccomp(#[from] SeccompError),
     #[error("rootfs `{}` cannot be used", path.display())]

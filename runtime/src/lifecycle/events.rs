@@ -6,6 +6,7 @@ use crate::cgroup::stats::Stats;
 use crate::cgroup::{Cgroup, CgroupError, OomEvent};
 use crate::container_id::ContainerId;
 use crate::request::{EventsRequest, EventsRhythm};
+use crate::resctrl::{self, ResctrlRecord, ResctrlStats};
 use crate::state::{StateDir, Status};
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,31 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// What it has used by now.
-    Stats(Box<Stats>),
+    Stats(Box<Usage>),
     /// The kernel killed one of its processes for lack of memory.
     Oom,
+}
+
+/// What a container has used by now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// By its cgroups.
+    pub cgroup: Stats,
+    /// By its resctrl groups.
+    pub resctrl: ResctrlStats,
+}
+
+/// What is read of a container.
+struct Sources {
+    cgroup: Cgroup,
+    resctrl: Option<ResctrlRecord>,
+}
+
+impl Sources {
+    fn usage(&self) -> Result<Event, CgroupError> {
+        let resctrl = self.resctrl.as_ref().map(resctrl::read_stats).unwrap_or_default();
+        Ok(Event::Stats(Box::new(Usage { cgroup: self.cgroup.stats()?, resctrl })))
+    }
 }
 
 /// Why events ended early.
@@ -38,21 +61,24 @@ pub fn events<E>(
     request: &EventsRequest,
     mut tell: impl FnMut(Event) -> Result<(), E>,
 ) -> Result<(), EventsError<E>> {
-    let cgroup = open(context, &request.id)?;
-    let stats = |cgroup: &Cgroup| cgroup.stats().map_err(LifecycleError::from);
+    let sources = open(context, &request.id)?;
     match request.rhythm {
         EventsRhythm::Once => {
-            tell(Event::Stats(Box::new(stats(&cgroup)?))).map_err(EventsError::Told)
+            let usage = sources.usage().map_err(LifecycleError::from)?;
+            tell(usage).map_err(EventsError::Told)
         }
-        EventsRhythm::Every(interval) => follow(context, &request.id, &cgroup, interval, tell),
+        EventsRhythm::Every(interval) => follow(context, &request.id, &sources, interval, tell),
     }
 }
 
-fn open(context: Context<'_>, id: &ContainerId) -> Result<Cgroup, LifecycleError> {
+fn open(context: Context<'_>, id: &ContainerId) -> Result<Sources, LifecycleError> {
     let view = view(&StateDir::open(&context.settings.root, id)?)?;
     match view.status {
         Status::Stopped | Status::Creating => Err(LifecycleError::NotRunning),
-        _ => Ok(Cgroup::open(&view.record.cgroup)),
+        _ => {
+            let cgroup = Cgroup::open(&view.record.cgroup);
+            Ok(Sources { cgroup, resctrl: view.record.resctrl })
+        }
     }
 }
 
@@ -60,11 +86,11 @@ fn open(context: Context<'_>, id: &ContainerId) -> Result<Cgroup, LifecycleError
 fn follow<E>(
     context: Context<'_>,
     id: &ContainerId,
-    cgroup: &Cgroup,
+    sources: &Sources,
     interval: Duration,
     mut tell: impl FnMut(Event) -> Result<(), E>,
 ) -> Result<(), EventsError<E>> {
-    let mut watch = cgroup.watch_oom().map_err(LifecycleError::from)?;
+    let mut watch = sources.cgroup.watch_oom().map_err(LifecycleError::from)?;
     let mut next = Instant::now() + interval;
     loop {
         let left = next.saturating_duration_since(Instant::now());
@@ -77,8 +103,8 @@ fn follow<E>(
                 if !is_running(context, id)? {
                     return Ok(());
                 }
-                match cgroup.stats() {
-                    Ok(stats) => tell(Event::Stats(Box::new(stats))).map_err(EventsError::Told)?,
+                match sources.usage() {
+                    Ok(usage) => tell(usage).map_err(EventsError::Told)?,
                     Err(error) => skip(context, &error),
                 }
             }

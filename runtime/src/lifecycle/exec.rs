@@ -296,6 +296,9 @@ impl Attempt<'_> {
                 Err(error) if self.record.rootless && error.is_gone() => {}
                 other => other?,
             }
+            if let Some(resctrl) = &self.record.resctrl {
+                crate::resctrl::add_task(resctrl, child.pid)?;
+            }
             configure_process(&self.plan.plan.runtime, child, self.privileged)?;
             limit_process(&self.plan.plan.runtime, child)?;
             child.go();

@@ -56,7 +56,7 @@ fn explain_spec(
     let filter = compile_filter(spec, context)?.map(|filter| filter.instructions.len());
     let cgroup = plan_cgroup(context.settings, request, spec)?;
     let cgroups = facts::Cgroups { places: &cgroup.places, by_unit: cgroup.unit.is_some() };
-    let host = facts::probe(spec, spec.process.as_ref(), &cgroups)?;
+    let host = facts::probe_new(spec, &request.id, &cgroups)?;
     let options = plan_options(context.settings, request, StartMode::Later, ConsoleEnd::Socket);
     let container = plan_container(spec, &host, &options)?;
     for warning in &container.warnings {

@@ -3,7 +3,9 @@
 use super::LifecycleError;
 use super::error::kernel_error;
 use crate::cgroup::{Hierarchy, Place};
+use crate::container_id::ContainerId;
 use crate::plan::{CgroupMount, HostFacts};
+use crate::resctrl::{self, ResctrlFacts};
 use crate::spec::{ContainerSpec, Process};
 use kernel::{file, identity};
 
@@ -33,7 +35,20 @@ pub(super) fn probe(
         cgroup_attach: legacy || cgroup.by_unit,
         selinux: labelled && file::exists(file::CWD, "/sys/fs/selinux/enforce"),
         apparmor: profiled && apparmor_enabled(),
+        resctrl: ResctrlFacts::Absent,
     })
+}
+
+/// Likewise, for a container that is to be created under the name `id`.
+pub(super) fn probe_new(
+    spec: &ContainerSpec,
+    id: &ContainerId,
+    cgroup: &Cgroups<'_>,
+) -> Result<HostFacts, LifecycleError> {
+    let facts = probe(spec, spec.process.as_ref(), cgroup)?;
+    let rdt = spec.intel_rdt.as_ref();
+    let resctrl = rdt.map(|rdt| resctrl::probe(rdt, id.as_str())).unwrap_or_default();
+    Ok(HostFacts { resctrl, ..facts })
 }
 
 fn apparmor_enabled() -> bool {

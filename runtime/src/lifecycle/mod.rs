@@ -21,7 +21,7 @@ mod update;
 pub use create::{ConsoleEnd, Launched, launch};
 pub use delete::{DeleteOutcome, delete};
 pub use error::LifecycleError;
-pub use events::{Event, EventsError, events};
+pub use events::{Event, EventsError, Usage, events};
 pub use exec::exec;
 pub use explain::{Explanation, Finding, check, explain};
 pub use kill::{kill, pause, resume};

@@ -4,8 +4,9 @@ use super::query::status;
 use super::{Context, LifecycleError};
 use crate::cgroup::Cgroup;
 use crate::request::{ResourceChange, UpdateRequest};
+use crate::resctrl;
 use crate::spec::Resources;
-use crate::state::{StateDir, Status};
+use crate::state::{Record, StateDir, Status};
 
 /// Changes what the request names, and leaves all else as it is.
 ///
@@ -19,14 +20,17 @@ pub fn update(context: Context<'_>, request: &UpdateRequest) -> Result<(), Lifec
     if matches!(status(&state, &record)?, Status::Stopped | Status::Creating) {
         return Err(LifecycleError::NotRunning);
     }
-    check_resctrl(request)?;
+    if record.resctrl.is_none() {
+        update_resctrl(&record, request)?;
+    }
     let changed = resources(context, &request.change)?;
     if changed.memory.kernel.is_some() || changed.memory.kernel_tcp.is_some() {
         let text = "kernel memory settings are ignored: the kernel has no such limit any more";
         context.journal.warn(format_args!("{text}"));
     }
     Cgroup::open(&record.cgroup).update(&mut record.cgroup, &changed)?;
-    Ok(state.replace_record(&record)?)
+    state.replace_record(&record)?;
+    update_resctrl(&record, request)
 }
 
 fn resources(context: Context<'_>, change: &ResourceChange) -> Result<Resources, LifecycleError> {
@@ -43,14 +47,15 @@ fn resources(context: Context<'_>, change: &ResourceChange) -> Result<Resources,
 }
 
 /// A container is in a resctrl group only from its start on.
-fn check_resctrl(request: &UpdateRequest) -> Result<(), LifecycleError> {
-    let refused = |property| {
+fn update_resctrl(record: &Record, request: &UpdateRequest) -> Result<(), LifecycleError> {
+    let flags =
+        [("l3-cache-schema", &request.l3_cache_schema), ("mem-bw-schema", &request.mem_bw_schema)];
+    let given = flags.into_iter().filter_map(|(flag, line)| Some((flag, line.as_deref()?)));
+    let lines: Vec<(&'static str, &str)> = given.collect();
+    let Some((property, _)) = lines.first() else { return Ok(()) };
+    let Some(resctrl) = &record.resctrl else {
         let reason = "the container has no resctrl group of its own".to_owned();
-        Err(LifecycleError::Unsupported { property, reason })
+        return Err(LifecycleError::Unsupported { property, reason });
     };
-    match (&request.l3_cache_schema, &request.mem_bw_schema) {
-        (Some(_), _) => refused("l3-cache-schema"),
-        (None, Some(_)) => refused("mem-bw-schema"),
-        (None, None) => Ok(()),
-    }
+    Ok(resctrl::update(resctrl, &lines)?)
 }

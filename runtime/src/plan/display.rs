@@ -47,6 +47,9 @@ impl Plan {
         for limit in &part.rlimits {
             writeln!(f, "  {}", super::Step::SetRlimit(*limit))?;
         }
+        for step in part.resctrl.iter().flat_map(|resctrl| &resctrl.steps) {
+            writeln!(f, "  {step}")?;
+        }
         for device in &part.net_devices {
             writeln!(f, "  move network device `{}` as `{}`", device.host_name, device.name)?;
         }

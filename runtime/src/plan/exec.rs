@@ -53,6 +53,7 @@ pub fn plan_exec(
 
     let child_waits = host.cgroup_attach
         || process.oom_score_adj.is_some()
+        || spec.intel_rdt.is_some()
         || seccomp_socket.is_some()
         || !confined.runtime_rlimits.is_empty();
     let mut steps = vec![Step::DieWithRuntime];

@@ -16,6 +16,7 @@ mod tests;
 pub use exec::{ExecPlan, plan_exec};
 pub use step::*;
 
+use crate::resctrl::{self, ResctrlFacts, ResctrlPlan, ResctrlRefusal};
 use crate::spec::{
     ContainerPath, ContainerSpec, IdMap, Namespace, NetDevice, Rlimit, SeccompProfile, TimeOffsets,
 };
@@ -41,6 +42,8 @@ pub struct HostFacts {
     pub selinux: bool,
     /// AppArmor is enabled.
     pub apparmor: bool,
+    /// Where resctrl is, if the spec asks for it.
+    pub resctrl: ResctrlFacts,
 }
 
 /// How `type: cgroup` mounts are made.
@@ -210,6 +213,8 @@ pub struct RuntimePart {
     pub rlimits: Vec<Rlimit>,
     /// Devices to move into the child's network namespace.
     pub net_devices: Vec<NetDevice>,
+    /// The process's way into resctrl.
+    pub resctrl: Option<ResctrlPlan>,
     /// Whether the child waits for all this.
     pub child_waits: bool,
     /// Whether hooks run in the runtime's namespaces before pivot_root.
@@ -277,14 +282,9 @@ pub enum PlanError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// intelRdt or another thing this build cannot do.
-    #[error("`{property}` can't be honoured: {reason}")]
-    Unsupported {
-        /// As in config.json.
-        property: &'static str,
-        /// Why.
-        reason: String,
-    },
+    /// `linux.intelRdt`.
+    #[error(transparent)]
+    Resctrl(#[from] ResctrlRefusal),
 }
 
 /// Hands out slots.
@@ -308,10 +308,8 @@ pub fn plan_container(
     options: &PlanOptions,
 ) -> Result<Plan, PlanError> {
     let process = spec.process.as_ref().ok_or(PlanError::NoProcess)?;
-    if spec.intel_rdt.is_some() {
-        let reason = "this build makes no resctrl groups".to_owned();
-        return Err(PlanError::Unsupported { property: "linux.intelRdt", reason });
-    }
+    let resctrl = spec.intel_rdt.as_ref();
+    let resctrl = resctrl.map(|rdt| resctrl::plan(rdt, &options.id, &host.resctrl)).transpose()?;
     let mut slots = Slots::default();
     let entry = namespaces::plan_namespaces(spec, host, &mut slots)?;
     let joined_user = entry.files.iter().find(|f| f.kind == CloneFlags::NEWUSER).map(|f| f.slot);
@@ -368,6 +366,7 @@ pub fn plan_container(
             oom_score_adj: process.oom_score_adj,
             rlimits: confined.runtime_rlimits,
             net_devices: spec.net_devices.clone(),
+            resctrl,
             child_waits: entry.child_waits,
             hooks,
         },

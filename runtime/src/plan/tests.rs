@@ -17,6 +17,7 @@ fn host() -> HostFacts {
         cgroup_attach: false,
         selinux: false,
         apparmor: false,
+        resctrl: ResctrlFacts::Absent,
     }
 }
 
@@ -144,6 +145,16 @@ fn the_start_container_hooks_are_confined_as_the_program_is() {
         r#","hooks":{"startContainer":[{"path":"/bin/hook"}]}"#,
         include_str!("../../tests/golden/start-container-hooks.txt"),
     );
+}
+
+#[test]
+fn a_resctrl_group_is_made_while_the_process_waits() {
+    let facts = ResctrlFacts::Mounted { root: "/sys/fs/resctrl".into(), schemata: None };
+    let host = HostFacts { resctrl: facts, ..host() };
+    let linux = r#""namespaces":[{"type":"mount"}],
+        "intelRdt":{"l3CacheSchema":"L3:0=7f0","enableMonitoring":true}"#;
+    let planned = plan(&config(linux, ""), &host).unwrap().to_string();
+    assert_eq!(planned, include_str!("../../tests/golden/intel-rdt.txt"));
 }
 
 /// A plan of `exec` in the container of `linux`, whose init is process 42; `process` are

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("S10-cwd", "CVE-2024-21626", &[], cwd),
     test("S10-exec-cwd", "CVE-2024-21626", &[], exec_cwd),
     test("S10-inherited", "CVE-2024-21626", &[], inherited),
+    test("S10-created", "CVE-2024-21626", &[], created),
 ];
 
 /// How often the host calls the runtime while a program inside lies in wait.
@@ -189,6 +190,29 @@ fn inherited(scene: &Scene) -> Result<()> {
     let output = command.after("exec 3</ 7</etc 9</proc").run()?.ok()?;
     for number in [" 3 ->", " 7 ->", " 9 ->"] {
         lacks("descriptors", &output.stdout, number)?;
+    }
+    Ok(())
+}
+
+/// A created container may wait for long: it holds no file of its caller's, of the runtime's state
+/// or of the host open.
+fn created(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.idle();
+    let id = scene.id();
+    let held = scene.path("held");
+    let command = scene.create_command(&bundle, &id, &[])?;
+    command.after(&format!("exec 9>{}", held.display())).run()?.ok()?;
+    let state = scene.runtime(&["state", &id]).run()?.json()?;
+    let pid = state["pid"].as_i64().context("no pid")?;
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let target = fs::read_link(entry?.path())?;
+        let target = target.to_string_lossy();
+        for secret in [held.to_string_lossy(), scene.root().to_string_lossy()] {
+            let is_fifo = target.ends_with("/exec.fifo");
+            holds(&format!("{target} is open"), is_fifo || !target.starts_with(&*secret))?;
+        }
+        lacks("open files", &target, "/sys/fs/cgroup")?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cgroup::stats::Stats;
 use crate::container_id::ContainerId;
 use crate::lifecycle::Event;
+use crate::resctrl::ResctrlStats;
 
 /// One line.
 #[derive(Serialize)]
@@ -15,13 +16,12 @@ struct Line<'a> {
     data: Option<Data<'a>>,
 }
 
-/// runc's `data`, which also has a place for cache statistics and for devices of the network
-/// (which it never fills).
+/// runc's `data`, which also has a place for devices of the network (which it never fills).
 #[derive(Serialize)]
 struct Data<'a> {
     #[serde(flatten)]
     stats: &'a Stats,
-    intel_rdt: Empty,
+    intel_rdt: &'a ResctrlStats,
     network_interfaces: Option<Empty>,
 }
 
@@ -34,7 +34,8 @@ pub(in super::super) fn line(id: &ContainerId, event: &Event) -> String {
     let line = match event {
         Event::Oom => Line { r#type: "oom", id, data: None },
         Event::Stats(stats) => {
-            let data = Data { stats, intel_rdt: Empty {}, network_interfaces: None };
+            let (stats, intel_rdt) = (&stats.cgroup, &stats.resctrl);
+            let data = Data { stats, intel_rdt, network_interfaces: None };
             Line { r#type: "stats", id, data: Some(data) }
         }
     };
@@ -49,8 +50,8 @@ mod tests {
     fn lines_begin_as_runcs_do() {
         let id = ContainerId::parse("c").unwrap();
         assert_eq!(line(&id, &Event::Oom), "{\"type\":\"oom\",\"id\":\"c\"}\n");
-        let mut stats = Stats::default();
-        stats.pids.current = 3;
+        let mut stats = crate::lifecycle::Usage::default();
+        stats.cgroup.pids.current = 3;
         let stats = line(&id, &Event::Stats(Box::new(stats)));
         assert!(stats.starts_with(r#"{"type":"stats","id":"c","data":{"#), "{stats}");
         let value: serde_json::Value = serde_json::from_str(&stats).unwrap();

@@ -123,8 +123,7 @@ impl Features {
                 },
                 apparmor: Enabled { enabled: true },
                 selinux: Enabled { enabled: true },
-                // Refused by name (`PlanError::Unsupported`, `LifecycleError::Unsupported`).
-                intel_rdt: IntelRdt { enabled: false, schemata: false, monitoring: false },
+                intel_rdt: IntelRdt { enabled: true, schemata: true, monitoring: true },
                 memory_policy: MemoryPolicies {
                     modes: sorted(MemoryPolicy::known_modes()),
                     flags: sorted(MemoryPolicy::known_flags()),
