@@ -4,10 +4,12 @@
 //! `/proc/PID/exe` then leads to the file on the host. What it leads to must not be writable
 //! through it (CVE-2019-5736).
 
+#![expect(unsafe_code, reason = "arguments go on as the pointers they came as")]
+
 use crate::mount::{CloneTree, SetAttributes};
-use crate::process::StringVector;
 use crate::{Errno, Result};
 use rustix::fs::{MemfdFlags, SealFlags};
+use std::ffi::c_char;
 use std::os::fd::{AsFd, OwnedFd};
 
 /// `TMPFS_MAGIC`: what a file in memory lies on.
@@ -33,16 +35,23 @@ pub fn is_protected() -> Result<bool> {
 }
 
 /// Executes the program again from a detached read-only mount of its file; returns only on
-/// failure. `args` and `env` are the program's own.
+/// failure.
 ///
 /// Kernel: open_tree(2) and mount_setattr(2), Linux 5.12. Fallback, also without the privilege:
 /// a sealed copy in memory.
 ///
 /// The error is that of the fallback. A program that would go on without protection must not.
+///
+/// # Safety
+/// `arguments` and `variables`, the program's own, are arrays of strings that end in null.
 #[must_use]
-pub fn protect(args: &StringVector, env: &StringVector) -> Errno {
+pub(crate) unsafe fn protect(
+    arguments: *const *const c_char,
+    variables: *const *const c_char,
+) -> Errno {
     match read_only_clone().or_else(|_| sealed_copy()) {
-        Ok(file) => crate::process::fexecve(file.as_fd(), args, env),
+        // SAFETY: the caller vouches for both arrays.
+        Ok(file) => unsafe { crate::process::fexecve(file.as_fd(), arguments, variables) },
         Err(errno) => errno,
     }
 }

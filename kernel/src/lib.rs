@@ -24,6 +24,7 @@ pub mod rootdir;
 pub mod schedule;
 pub mod seccomp;
 pub mod signal;
+pub mod start;
 pub mod stream;
 pub mod terminal;
 pub mod tree;

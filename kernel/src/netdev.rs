@@ -5,6 +5,9 @@
 use crate::{Result, check};
 use std::os::fd::AsRawFd;
 
+/// Of a type that differs between C libraries.
+const SIOCSIFFLAGS: libc::Ioctl = 0x8914;
+
 /// Brings the loopback device up.
 ///
 /// # Errors
@@ -25,6 +28,6 @@ pub fn loopback_up() -> Result<()> {
     // A fresh loopback device has IFF_LOOPBACK only, and only IFF_UP matters of what is set.
     request.ifr_ifru.ifru_flags = 0x1 | 0x40;
     // SAFETY: SIOCSIFFLAGS reads a `struct ifreq` where the pointer says.
-    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
+    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCSIFFLAGS, &raw const request) };
     check(ret.into()).map(drop)
 }

@@ -245,16 +245,24 @@ pub fn execve(path: &CStr, args: &StringVector, env: &StringVector) -> Errno {
 }
 
 /// Replaces the calling program by the file behind `file`; returns only on failure.
+///
+/// # Safety
+/// `arguments` and `variables` are arrays of strings that end in null.
 #[must_use]
-pub fn fexecve(file: BorrowedFd<'_>, args: &StringVector, env: &StringVector) -> Errno {
-    // SAFETY: as for `execve`; the path is the empty string that AT_EMPTY_PATH asks for.
+pub(crate) unsafe fn fexecve(
+    file: BorrowedFd<'_>,
+    arguments: *const *const libc::c_char,
+    variables: *const *const libc::c_char,
+) -> Errno {
+    // SAFETY: the caller vouches for both arrays; the path is the empty string that AT_EMPTY_PATH
+    // asks for.
     unsafe {
         libc::syscall(
             libc::SYS_execveat,
             file.as_raw_fd(),
             c"".as_ptr(),
-            args.pointers.as_ptr(),
-            env.pointers.as_ptr(),
+            arguments,
+            variables,
             libc::AT_EMPTY_PATH,
         )
     };

@@ -33,6 +33,13 @@ pub fn unblock_all() -> Result<()> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).map_err(from_nix)
 }
 
+/// Makes writing to a closed pipe or socket an error, not the program's end.
+pub fn ignore_broken_pipes() {
+    let mut action = default_action();
+    action.sa_sigaction = libc::SIG_IGN;
+    set_action(libc::SIGPIPE, &mut action);
+}
+
 /// Gives SIGPIPE its default action back.
 pub fn reset_sigpipe() {
     set_action(libc::SIGPIPE, &mut default_action());
@@ -46,8 +53,7 @@ fn default_action() -> libc::sigaction {
 
 #[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes SIG_DFL for a number")]
 fn set_action(signal: i32, action: &mut libc::sigaction) {
-    // SAFETY: the action is the default one or calls nothing but _exit(2); an unknown number is
-    // EINVAL and ignored.
+    // SAFETY: neither the default action nor SIG_IGN runs code of ours.
     unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
 }
 

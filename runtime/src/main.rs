@@ -1,11 +1,13 @@
 //! The `runt` command.
 
-#![forbid(unsafe_code)]
+#![no_main]
+#![deny(unsafe_code)]
 
-use std::ffi::OsString;
-use std::process::ExitCode;
+use dlmalloc::GlobalDlmalloc;
 
-fn main() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-    runt::cli::main(&words)
-}
+/// Asks the kernel for memory in large pieces: the C library that the program is linked with
+/// makes a call for every few pages.
+#[global_allocator]
+static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
+
+kernel::program!(runt::cli::PROGRAM);

@@ -449,20 +449,27 @@ impl StateDir {
     pub fn remove(&self) -> Result<(), StateError> {
         let failed =
             |errno: Errno| StateError::Remove { id: self.id.clone(), source: errno.into() };
-        for name in [NOTIFY_SOCKET, START_SOCKET, INIT, FILTER, CONFIG, RECORD] {
+        // What every container has; the record goes last.
+        for name in [INIT, CONFIG, RECORD] {
             gone(file::unlink(self.dir.as_fd(), name)).map_err(failed)?;
         }
-        gone(file::rmdir(self.dir.as_fd(), NOTIFY_DIR)).map_err(failed)?;
         match gone(file::rmdir(self.root.as_fd(), self.id.as_str())) {
-            Err(Errno::NOTEMPTY) => {
-                // A temporary file of a command that was killed.
-                for name in file::list(self.dir.as_fd()).map_err(failed)? {
-                    gone(file::unlink(self.dir.as_fd(), name.as_str())).map_err(failed)?;
-                }
-                gone(file::rmdir(self.root.as_fd(), self.id.as_str())).map_err(failed)
-            }
+            Err(Errno::NOTEMPTY) => self.remove_rest().map_err(failed),
             other => other.map_err(failed),
         }
+    }
+
+    /// What some containers have, and temporary files of commands that were killed.
+    fn remove_rest(&self) -> kernel::Result<()> {
+        for name in file::list(self.dir.as_fd())? {
+            if name == NOTIFY_DIR {
+                gone(file::unlink(self.dir.as_fd(), NOTIFY_SOCKET))?;
+                gone(file::rmdir(self.dir.as_fd(), NOTIFY_DIR))?;
+            } else {
+                gone(file::unlink(self.dir.as_fd(), name.as_str()))?;
+            }
+        }
+        gone(file::rmdir(self.root.as_fd(), self.id.as_str()))
     }
 
     fn read_error(&self, name: &'static str, errno: Errno) -> StateError {

@@ -2,11 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
-use std::ffi::{CString, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::OsString;
 use std::path::PathBuf;
-
-use kernel::process::StringVector;
 
 use crate::request::InheritedFds;
 
@@ -23,20 +20,6 @@ pub struct Environment {
     pub notify_socket: Option<PathBuf>,
     /// `$LISTEN_FDS`, where `$LISTEN_PID` is this process (sd_listen_fds(3)).
     pub listen_fds: u32,
-}
-
-/// The program's own arguments and environment, to execute it again with; `None` only if they
-/// held NUL bytes, which the kernel rules out.
-pub(super) fn own_vectors() -> Option<(StringVector, StringVector)> {
-    let c_string = |text: OsString| CString::new(text.into_vec()).ok();
-    let args: Option<Vec<CString>> = std::env::args_os().map(c_string).collect();
-    let join = |(mut key, value): (OsString, OsString)| {
-        key.push("=");
-        key.push(value);
-        c_string(key)
-    };
-    let variables: Option<Vec<CString>> = std::env::vars_os().map(join).collect();
-    Some((StringVector::new(args?), StringVector::new(variables?)))
 }
 
 impl Environment {

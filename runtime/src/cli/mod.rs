@@ -22,7 +22,7 @@ pub use output::ps::PsError;
 pub use output::spec::WriteSpecError;
 pub use output::state::StateReport;
 pub use request::{Request, UsageError};
-pub use run::main;
+pub use run::PROGRAM;
 pub use user_names::UserNames;
 
 use std::ffi::{OsStr, OsString};

@@ -1,11 +1,11 @@
 //! One call of the program, phase by phase: surroundings, log, command, outcome.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::io::{self, Write};
-use std::process::ExitCode;
+
+use kernel::start::Program;
 
 use super::dispatch::{Outcome, dispatch};
-use super::environment::own_vectors;
 use super::log::{Failure, Log, LogError};
 use super::{Environment, Invocation, Parser, UsageError};
 
@@ -26,10 +26,18 @@ const STARTING: [&str; 4] = ["create", "exec", "restore", "run"];
 /// Exit code of a failure, as runc's.
 const FAILED: u8 = 1;
 
-/// Runs the program on `words`, the command line without the program's name.
-#[must_use]
-pub fn main(words: &[OsString]) -> ExitCode {
-    let (environment, parser, log) = match set_up(words) {
+/// The program, from its first step on.
+pub const PROGRAM: Program = Program { wants_protection: may_start, main };
+
+/// Whether the words may hold the name of a command that starts processes in a container: what
+/// else is called like one is protected without need.
+fn may_start(words: &mut dyn Iterator<Item = &CStr>) -> bool {
+    words.skip(1).any(|word| STARTING.iter().any(|name| word.to_bytes() == name.as_bytes()))
+}
+
+/// Runs the program on `words`, the command line without the program's name; the exit code.
+fn main(words: &[OsString], protected: kernel::Result<()>) -> u8 {
+    let (environment, parser, log) = match set_up(words, protected) {
         Ok(set_up) => set_up,
         Err(error) => {
             Log::default().failure(&Failure {
@@ -38,7 +46,7 @@ pub fn main(words: &[OsString]) -> ExitCode {
                 hint: None,
                 bare: false,
             });
-            return FAILED.into();
+            return FAILED;
         }
     };
     let command = parser.command().map(OsStr::to_owned);
@@ -48,8 +56,8 @@ pub fn main(words: &[OsString]) -> ExitCode {
             report(outcome, &log)
         }
         Ok(Invocation::Text(text)) => match io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => FAILED.into(),
+            Ok(()) => 0,
+            Err(_) => FAILED,
         },
         Err(error) => {
             log.failure(&Failure {
@@ -58,38 +66,33 @@ pub fn main(words: &[OsString]) -> ExitCode {
                 hint: Some(error.hint()),
                 bare: false,
             });
-            error.exit_code(command.as_deref()).into()
+            error.exit_code(command.as_deref())
         }
     }
 }
 
-fn set_up(words: &[OsString]) -> Result<(Environment, Parser, Log), SetupError> {
+fn set_up(
+    words: &[OsString],
+    protected: kernel::Result<()>,
+) -> Result<(Environment, Parser, Log), SetupError> {
     let environment = Environment::of_process();
     let parser = Parser::new(words)?;
     if parser.command().is_some_and(|name| STARTING.iter().any(|starting| name == *starting)) {
-        protect_own_file().map_err(SetupError::Protect)?;
+        // A container must never get at the file of the program that starts it (CVE-2019-5736).
+        protected.map_err(SetupError::Protect)?;
+        // Older kernels name a program that was executed by descriptor after that.
+        kernel::process::set_name(c"runt").map_err(SetupError::Protect)?;
     }
     let log = Log::open(&parser.log(&environment)?)?;
     Ok((environment, parser, log))
 }
 
-/// A container must never get at the file of the program that starts it (CVE-2019-5736):
-/// unless it is safe already, the program starts over from a read-only mount of it.
-fn protect_own_file() -> kernel::Result<()> {
-    if kernel::exe::is_protected()? {
-        // Older kernels name a program that was executed by descriptor after that.
-        return kernel::process::set_name(c"runt");
-    }
-    let (args, variables) = own_vectors().ok_or(kernel::Errno::INVAL)?;
-    Err(kernel::exe::protect(&args, &variables))
-}
-
-fn report(outcome: Outcome, log: &Log) -> ExitCode {
+fn report(outcome: Outcome, log: &Log) -> u8 {
     match outcome {
-        Outcome::Exit(code) => code.into(),
+        Outcome::Exit(code) => code,
         Outcome::Failed { error, context, code, bare } => {
             log.failure(&Failure { context, error: error.as_ref(), hint: None, bare });
-            code.into()
+            code
         }
     }
 }

@@ -100,6 +100,32 @@ pub fn run(input: ChildInput<'_>) -> ! {
     process::exit_now(1)
 }
 
+/// `RLIMIT_NOFILE`.
+const RLIMIT_NOFILE: u32 = 7;
+/// A limit below this leaves no room for [`Spent`] ones.
+const FEW_DESCRIPTORS: u64 = 256;
+
+/// Descriptors that are not needed any more. Each could be closed by a call of its own; most go
+/// with the one that closes all at the end.
+#[derive(Debug, Default)]
+struct Spent(Vec<OwnedFd>);
+
+impl Spent {
+    /// More are not kept open at a time.
+    const MAX: usize = 64;
+
+    fn add(&mut self, fd: OwnedFd) {
+        if self.0.len() == Self::MAX {
+            self.close();
+        }
+        self.0.push(fd);
+    }
+
+    fn close(&mut self) {
+        self.0.clear();
+    }
+}
+
 struct Child<'p> {
     program: &'p Program,
     seccomp: &'p [kernel::seccomp::SockFilter],
@@ -119,6 +145,7 @@ struct Child<'p> {
     executable: Option<program::Executable>,
     /// Where the filter's notify descriptor goes.
     listener: Option<Slot>,
+    spent: Spent,
     /// The runtime's, which hooks get.
     umask: u32,
     /// From here on, no descriptor reaches the program.
@@ -146,6 +173,7 @@ impl<'p> Child<'p> {
                 Step::LoadSeccomp { listener, .. } => *listener,
                 _ => None,
             }),
+            spent: Spent::default(),
             umask: 0,
             first_closed: u32::MAX,
             left: false,
@@ -193,7 +221,12 @@ impl<'p> Child<'p> {
             Step::WriteSysctl { path, value } => self.write_sysctl(path, value)?,
             Step::ReadOnlyPath(place) => self.make_read_only(place)?,
             Step::MaskPath(place) => self.mask(place)?,
-            Step::SetRlimit(l) => schedule::set_rlimit(0, l.resource, l.soft, l.hard)?,
+            Step::SetRlimit(l) => {
+                if l.resource == RLIMIT_NOFILE && l.soft < FEW_DESCRIPTORS {
+                    self.spent.close();
+                }
+                schedule::set_rlimit(0, l.resource, l.soft, l.hard)?;
+            }
             Step::SetScheduler { scheduler, on_some_cpus } => {
                 user::set_scheduler(scheduler, *on_some_cpus)?;
             }

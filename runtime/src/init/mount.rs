@@ -1,6 +1,6 @@
 //! Mounts by descriptor.
 
-use super::{Child, StepError, StepResult, root};
+use super::{Child, Spent, StepError, StepResult, root};
 use crate::plan::{MountSource, MountStep, Place, TargetRule};
 use crate::spec::{FilesystemOption, MountAttributes};
 use kernel::mount::{self, CloneTree, SetAttributes};
@@ -46,7 +46,9 @@ impl Child<'_> {
         let target =
             open_target(self.base(&step.target)?, &step.target.path, step.target_rule, missing)?;
         set_bind_attributes(tree.as_fd(), step.attributes, step.keeps_locks)?;
-        self.finish_mount(step, tree, target.as_fd())
+        self.finish_mount(step, tree, target.as_fd())?;
+        self.spent.add(target);
+        Ok(())
     }
 
     fn clone_within(
@@ -91,7 +93,9 @@ impl Child<'_> {
         }
         // Where something is copied in, read-only comes after that.
         let attributes = if *copy_up { step.attributes.set & !1 } else { step.attributes.set };
-        let tree = match new_filesystem(fstype, source, &options, *superblock, attributes) {
+        let made =
+            new_filesystem(&mut self.spent, fstype, source, &options, *superblock, attributes);
+        let tree = match made {
             Err(StepError { errno: Errno::NOSYS, .. }) => {
                 return self.mount_classic(step, &options, target.as_fd());
             }
@@ -101,7 +105,9 @@ impl Child<'_> {
             super::copy_up::copy(target.as_fd(), tree.as_fd())?;
             set_attributes(tree.as_fd(), step.attributes, false)?;
         }
-        self.finish_mount(step, tree, target.as_fd())
+        self.finish_mount(step, tree, target.as_fd())?;
+        self.spent.add(target);
+        Ok(())
     }
 
     /// What the new interface has no words for, and kernels before 5.2.
@@ -163,6 +169,8 @@ impl Child<'_> {
             self.root = Some(RootDir::new(tree));
         } else if let Some(slot) = step.keep {
             self.keep(slot, tree);
+        } else {
+            self.spent.add(tree);
         }
         Ok(())
     }
@@ -270,6 +278,7 @@ fn attributes_of(flags: u64) -> u64 {
 
 /// Makes a file system instance, mounted nowhere yet.
 pub(super) fn new_filesystem(
+    spent: &mut Spent,
     fstype: &str,
     source: &str,
     options: &[FilesystemOption],
@@ -277,9 +286,11 @@ pub(super) fn new_filesystem(
     attributes: u64,
 ) -> Result<OwnedFd, StepError> {
     let context = mount::open_filesystem(fstype)?;
-    configure(&context, source, options, superblock & !MS_SILENT)
+    let tree = configure(&context, source, options, superblock & !MS_SILENT)
         .and_then(|()| mount::create(&context, attributes))
-        .map_err(|errno| StepError::new(errno, mount::explain_failure(&context)))
+        .map_err(|errno| StepError::new(errno, mount::explain_failure(&context)))?;
+    spent.add(context);
+    Ok(tree)
 }
 
 fn configure(

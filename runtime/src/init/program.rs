@@ -32,6 +32,9 @@ impl Executable {
 /// Enters `path`, through no magic link (`/proc/self/fd/7`), and makes
 /// sure that it is in the container (CVE-2024-21626).
 pub(super) fn change_dir(path: &str, create: bool) -> StepResult {
+    if path == "/" {
+        return Ok(file::change_dir(c"/")?);
+    }
     let root = RootDir::new(file::open_dir_place(file::CWD, c"/")?);
     let relative = match path.trim_start_matches('/') {
         "" => ".",

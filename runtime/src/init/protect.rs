@@ -1,6 +1,6 @@
 //! Read-only and masked paths, and Landlock.
 
-use super::{Child, StepError, StepResult, mount::new_filesystem};
+use super::{Child, Spent, StepError, StepResult, mount::new_filesystem};
 use crate::plan::Place;
 use crate::spec::{FilesystemOption, Landlock};
 use kernel::landlock::{self, FsAccess, Handled, NetAccess, Scope};
@@ -48,7 +48,10 @@ impl Child<'_> {
         let read_only =
             SetAttributes { set: MOUNT_ATTR_RDONLY, recursive: true, ..SetAttributes::default() };
         mount::set_attributes(&tree, read_only)?;
-        Ok(mount::attach(&tree, &target)?)
+        mount::attach(&tree, &target)?;
+        self.spent.add(tree);
+        self.spent.add(target);
+        Ok(())
     }
 
     pub(super) fn mask(&mut self, place: &Place) -> StepResult {
@@ -58,12 +61,15 @@ impl Child<'_> {
         };
         if file::kind(&target)?.is_dir() {
             if self.masks.empty.is_none() {
-                self.masks.empty = Some(Mask { mount: empty_dir()?, is_attached: false });
+                let mount = empty_dir(&mut self.spent)?;
+                self.masks.empty = Some(Mask { mount, is_attached: false });
             }
-            cover(self.masks.empty.as_mut(), &target)
+            cover(self.masks.empty.as_mut(), &target, &mut self.spent)?;
         } else {
-            cover(self.masks.null.as_mut(), &target)
+            cover(self.masks.null.as_mut(), &target, &mut self.spent)?;
         }
+        self.spent.add(target);
+        Ok(())
     }
 
     /// Takes hold of the host's `/dev/null` before the container's is in its place.
@@ -75,11 +81,13 @@ impl Child<'_> {
 /// Attaches the mask itself the first time, and clones of it afterwards.
 ///
 /// Kernel: a mount that is nowhere attached can be cloned since Linux 6.15; before, `EINVAL`.
-fn cover(mask: Option<&mut Mask>, target: &OwnedFd) -> StepResult {
+fn cover(mask: Option<&mut Mask>, target: &OwnedFd, spent: &mut Spent) -> StepResult {
     let mask = mask.ok_or(Errno::BADF)?;
     if mask.is_attached {
         let clone = mount::clone_tree_at(&mask.mount, CloneTree::default())?;
-        return Ok(mount::attach(&clone, target)?);
+        mount::attach(&clone, target)?;
+        spent.add(clone);
+        return Ok(());
     }
     mount::attach(&mask.mount, target)?;
     mask.is_attached = true;
@@ -87,11 +95,11 @@ fn cover(mask: Option<&mut Mask>, target: &OwnedFd) -> StepResult {
 }
 
 /// Makes a directory that is empty, read-only and takes no memory.
-fn empty_dir() -> Result<OwnedFd, StepError> {
+fn empty_dir(spent: &mut Spent) -> Result<OwnedFd, StepError> {
     let option =
         |key: &str, value: &str| FilesystemOption { key: key.into(), value: Some(value.into()) };
     let options = [option("nr_blocks", "1"), option("nr_inodes", "1")];
-    new_filesystem("tmpfs", "tmpfs", &options, 0, MOUNT_ATTR_RDONLY)
+    new_filesystem(spent, "tmpfs", "tmpfs", &options, 0, MOUNT_ATTR_RDONLY)
 }
 
 /// Leaves the process only what is beneath the listed paths of the container, as they are now.

@@ -82,13 +82,19 @@ pub(super) fn limit_bounding(keep: u64) -> StepResult {
 }
 
 pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
-    identity::set_keep_capabilities(true)?;
+    // Only from root to another user are they lost.
+    let may_lose = uid != 0;
+    if may_lose {
+        identity::set_keep_capabilities(true)?;
+    }
     if let Some(groups) = groups {
         identity::set_groups(groups)?;
     }
     identity::set_gid(gid)?;
     identity::set_uid(uid)?;
-    identity::set_keep_capabilities(false)?;
+    if may_lose {
+        identity::set_keep_capabilities(false)?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::bundle::parse;
 use super::create::document;
 use super::error::kernel_error;
-use super::query::status;
+use super::query::status_of;
 use super::{Context, LifecycleError};
 use crate::cgroup::Cgroup;
 use crate::hooks;
@@ -48,14 +48,19 @@ pub fn delete(
         }
         Err(error) => return Err(error.into()),
     };
+    let mut killed = None;
     if request.force {
         // A creation under way holds the lock: it ends with its process.
-        stop(context, &record, state.init()?);
+        let init = state.init()?;
+        stop(context, &record, init);
+        killed = init;
     }
     state.lock()?;
     let init = state.init()?;
-    match status(&state, &record)? {
-        Status::Stopped | Status::Creating => {}
+    match status_of(init, &state, &record)? {
+        Status::Stopped if init.is_some() && init == killed => {}
+        // Processes of a container that shares its pid namespace outlive its init.
+        Status::Stopped | Status::Creating => kill_all(context, &record),
         Status::Created => stop(context, &record, init),
         status => return Err(LifecycleError::NotStopped { id: record.id, status }),
     }
@@ -70,12 +75,7 @@ fn take_away(
     record: &Record,
 ) -> Result<(), LifecycleError> {
     let hooks = record.late_hooks.then(|| state.config()).transpose()?;
-    let mut cgroup = Cgroup::open(&record.cgroup);
-    // Processes of a container that shares its pid namespace outlive its init.
-    if let Err(error) = cgroup.kill_all() {
-        context.journal.warn(format_args!("{error}"));
-    }
-    cgroup.remove()?;
+    Cgroup::open(&record.cgroup).remove()?;
     record.resctrl.as_ref().map_or(Ok(()), resctrl::remove)?;
     detach_shared_mounts(context, record);
     state.remove()?;
@@ -116,6 +116,12 @@ pub(super) fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
     }
 }
 
+fn kill_all(context: Context<'_>, record: &Record) {
+    if let Err(error) = Cgroup::open(&record.cgroup).kill_all() {
+        context.journal.warn(format_args!("{error}"));
+    }
+}
+
 /// Kills all processes of a container and waits for its init process.
 pub(super) fn stop(context: Context<'_>, record: &Record, init: Option<InitProcess>) {
     let warn = |error: LifecycleError| context.journal.warn(format_args!("{error}"));
@@ -130,9 +136,7 @@ pub(super) fn stop(context: Context<'_>, record: &Record, init: Option<InitProce
         // It may end by itself just now.
         let _ = kernel::process::pidfd_send_signal(pidfd.as_fd(), 9);
     }
-    if let Err(error) = Cgroup::open(&record.cgroup).kill_all() {
-        warn(error.into());
-    }
+    kill_all(context, record);
     if let Some(pidfd) = pidfd {
         match kernel::poll::is_readable(&pidfd, Some(KILL_TIMEOUT)) {
             Ok(true) => {}

@@ -4,7 +4,7 @@ use super::error::kernel_error;
 use super::{Context, LifecycleError};
 use crate::cgroup::{Cgroup, FreezerState};
 use crate::container_id::ContainerId;
-use crate::state::{AbsentRoot, Record, StateDir, StateError, Status};
+use crate::state::{AbsentRoot, InitProcess, Record, StateDir, StateError, Status};
 
 /// A container as the commands show it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,10 +33,11 @@ pub fn state(context: Context<'_>, id: &ContainerId) -> Result<ContainerView, Li
 /// As [`state`].
 pub fn view(state: &StateDir) -> Result<ContainerView, LifecycleError> {
     let record = state.record()?;
-    let status = status(state, &record)?;
+    let init = state.init()?;
+    let status = status_of(init, state, &record)?;
     let pid = match status {
         Status::Stopped => 0,
-        _ => state.init()?.map_or(0, |init| init.pid),
+        _ => init.map_or(0, |init| init.pid),
     };
     Ok(ContainerView { record, status, pid, owner: state.owner()? })
 }
@@ -62,7 +63,16 @@ pub fn list(context: Context<'_>) -> Result<Vec<ContainerView>, LifecycleError> 
 }
 
 pub(super) fn status(state: &StateDir, record: &Record) -> Result<Status, LifecycleError> {
-    let Some(init) = state.init()? else {
+    status_of(state.init()?, state, record)
+}
+
+/// The status of a container whose init process is, or was, `init`.
+pub(super) fn status_of(
+    init: Option<InitProcess>,
+    state: &StateDir,
+    record: &Record,
+) -> Result<Status, LifecycleError> {
+    let Some(init) = init else {
         return Ok(if state.is_locked() { Status::Creating } else { Status::Stopped });
     };
     if !init.is_alive().map_err(kernel_error("look at the init process"))? {
