@@ -21,8 +21,8 @@ build: ## Build the static release binaries
 	@rustup target add $(MUSL) || echo "no target $(MUSL): runt is built for $(HOST)" >&2
 	target=$(HOST); \
 	if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)/lib" ]; then target=$(MUSL); fi; \
-	RUSTFLAGS="$(STATIC)" cargo build --release --target $$target -p runt && \
-	install -D -t $(DIST) target/$$target/release/runt
+	RUSTFLAGS="$(STATIC)" cargo build --profile small --target $$target -p runt && \
+	install -D -t $(DIST) target/$$target/small/runt
 	RUSTFLAGS="$(STATIC)" cargo build --release --target $(HOST) -p imgmgr
 	install -D -t $(DIST) target/$(HOST)/release/imgmgr
 
