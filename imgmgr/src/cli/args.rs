@@ -262,6 +262,14 @@ pub(crate) struct PushArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct ReferrersFlag {
+    /// Take along what refers to an image, and cosign's tags: signatures, attestations, SBOMs;
+    /// between registries and layouts [default: with `copy --all` and `sync`]
+    #[arg(long, value_name = "BOOL", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    pub(crate) referrers: Option<bool>,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct CopyArgs {
     /// docker://REF, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:REF], dir:DIR,
     /// or a name in the store
@@ -270,6 +278,8 @@ pub(crate) struct CopyArgs {
     pub(crate) destination: String,
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
+    #[command(flatten)]
+    pub(crate) referrers: ReferrersFlag,
     /// Write the digest of what was copied to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) digestfile: Option<PathBuf>,
@@ -320,6 +330,8 @@ pub(crate) struct SyncArgs {
     /// Remove tags at the destination that the source has not
     #[arg(long, requires = "to")]
     pub(crate) delete: bool,
+    #[command(flatten)]
+    pub(crate) referrers: ReferrersFlag,
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgmgr::config::{ConfigPaths, DockerConfig, EndpointBook, Insecure};
-use imgmgr::copy::CopyContext;
+use imgmgr::copy::{CopyContext, Referrers};
 use imgmgr::image::Platform;
 use imgmgr::layer::UnpackOptions;
 use imgmgr::layer::store::LayerStore;
@@ -178,6 +178,7 @@ impl Context {
         &self,
         store: Store,
         platforms: Platforms,
+        referrers: Referrers,
         display: &Display,
     ) -> Done<CopyContext> {
         Ok(CopyContext {
@@ -185,6 +186,7 @@ impl Context {
             store,
             scratch: env::temp_dir(),
             pull: PullOptions { platforms, policy: self.policy()?, ..PullOptions::default() },
+            referrers,
             durability: self.durability(),
             progress: display.progress(),
         })

@@ -5,13 +5,15 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use imgmgr::copy::{self, ArchiveForm, Location};
+use imgmgr::copy::{self, ArchiveForm, Location, Referrers};
 use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
 use imgmgr::store::{ImageEntry, Store};
 
-use super::args::{CopyArgs, LoadArgs, PullArgs, PushArgs, SaveArgs, SaveForm, SyncArgs};
+use super::args::{
+    CopyArgs, LoadArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm, SyncArgs,
+};
 use super::context::{Context, platform, platforms, registry_reference};
 use super::output::{CommandError, Done, line};
 use super::progress::Display;
@@ -56,7 +58,9 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
     let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
-    let digest = copy_one(context, &from, &Location::Registry(to.clone()), platforms)?.digest;
+    let digest =
+        copy_one(context, &from, &Location::Registry(to.clone()), platforms, Referrers::Leave)?
+            .digest;
     line(format_args!("pushed: {} {digest}", to.familiar()))
 }
 
@@ -68,11 +72,17 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let parse = |text: &String| text.parse::<Location>().map_err(CommandError::usage);
     let (from, to) = (parse(&args.source)?, parse(&args.destination)?);
-    let copied = copy_one(context, &from, &to, platforms(&args.platform)?)?;
+    let referrers = referrers(&args.referrers, args.platform.all);
+    let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
     if let Some(path) = &args.digestfile {
         std::fs::write(path, copied.digest.to_string())?;
     }
     line(copied.digest)
+}
+
+/// What was said, or else `unless_said`.
+fn referrers(flag: &ReferrersFlag, unless_said: bool) -> Referrers {
+    if flag.referrers.unwrap_or(unless_said) { Referrers::TakeAlong } else { Referrers::Leave }
 }
 
 fn copy_one(
@@ -80,6 +90,7 @@ fn copy_one(
     from: &Location,
     to: &Location,
     platforms: Platforms,
+    referrers: Referrers,
 ) -> Done<Descriptor> {
     let needs_store = |place: &Location| matches!(place, Location::Store(_));
     let store = if needs_store(from) || needs_store(to) {
@@ -89,7 +100,7 @@ fn copy_one(
         Store::view(&context.store_path()).or_else(|_| context.store())?
     };
     let display = Display::start(context.global.progress, false);
-    let copying = context.copying(store, platforms, &display)?;
+    let copying = context.copying(store, platforms, referrers, &display)?;
     let client = copying.client.clone();
     context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
 }
@@ -167,7 +178,8 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
     let repository = one.repository().clone();
     let store = context.store()?;
     let display = Display::start(context.global.progress, false);
-    let copying = context.copying(store, platforms(&args.platform)?, &display)?;
+    let along = referrers(&args.referrers, true);
+    let copying = context.copying(store, platforms(&args.platform)?, along, &display)?;
     let target = |tag: &str| -> Done<Location> {
         let name = match &args.to {
             None => return Ok(Location::Store(format!("{repository}:{tag}"))),
@@ -179,7 +191,10 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
     context.wait_or_interrupt(&client, async {
         let is_repository = Reference::parse_repository(source).is_ok();
         let tags = if is_repository {
-            copying.client.remote(&repository).tags().await?
+            let mut tags = copying.client.remote(&repository).tags().await?;
+            // They go along with the images that they are about, or not at all.
+            tags.retain(|tag| !copy::is_referrer_tag(tag));
+            tags
         } else {
             vec![one.tag().unwrap_or("latest").to_owned()]
         };

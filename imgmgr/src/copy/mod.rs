@@ -7,6 +7,7 @@ mod archive_in;
 mod archive_out;
 mod dir;
 mod location;
+mod referrers;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -15,8 +16,10 @@ use std::sync::Arc;
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
 pub use archive_out::{ArchiveForm, save, save_file};
 pub use location::{Location, LocationError};
+pub use referrers::is_referrer_tag;
 pub use tree::copy_tree;
 
+use crate::digest::Digest;
 use crate::image::{Descriptor, ManifestError};
 use crate::progress::Progress;
 use crate::pull::{Platforms, PullError, PullOptions, pull};
@@ -81,6 +84,14 @@ pub enum CopyError {
         /// The transport.
         what: &'static str,
     },
+    /// More refers to an image than a copy takes along.
+    #[error("more than {limit} manifests refer to `{digest}`")]
+    TooManyReferrers {
+        /// The image.
+        digest: Digest,
+        /// How many would go along.
+        limit: usize,
+    },
     /// A thread of ours died.
     #[error("an internal task failed")]
     Task {
@@ -109,10 +120,21 @@ pub struct CopyContext {
     pub scratch: PathBuf,
     /// What of an index is copied, and how many layers at once.
     pub pull: PullOptions,
+    /// Whether what refers to an image goes along: signatures, attestations, SBOMs.
+    pub referrers: Referrers,
     /// For layouts that are written.
     pub durability: Durability,
     /// Hears about blobs.
     pub progress: Arc<dyn Progress>,
+}
+
+/// Whether what refers to an image goes along, between registries and layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referrers {
+    /// It does.
+    TakeAlong,
+    /// It stays.
+    Leave,
 }
 
 /// An image in some store, and what keeps it there.
@@ -190,6 +212,9 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
             });
             written.await.map_err(|source| CopyError::Task { source })??;
         }
+    }
+    if context.referrers == Referrers::TakeAlong {
+        referrers::take_along(context, &held, from, to, &target).await?;
     }
     Ok(target)
 }

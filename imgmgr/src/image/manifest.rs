@@ -213,9 +213,14 @@ impl Manifest {
 }
 
 impl ImageManifest {
-    /// Whether this is an image that can be unpacked, and not an artifact.
+    /// Whether this is an image that can be unpacked, and not an artifact. Cosign's signatures
+    /// have an image's configuration, but none of their layers is one.
     pub fn is_image(&self) -> bool {
+        let may_be_layer = |blob: &Descriptor| {
+            blob.media_type.contains("layer") || blob.media_type.contains("rootfs")
+        };
         media::is_image_config(&self.config.media_type)
+            && (self.layers.is_empty() || self.layers.iter().any(may_be_layer))
     }
 
     /// The artifact type: its own, or its configuration's media type.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a failing test may panic")]
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 
+mod referrers;
 mod registry;
 
 use std::process::Command;
