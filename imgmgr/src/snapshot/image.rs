@@ -193,12 +193,18 @@ impl Read for Late<'_> {
 }
 
 /// Options for unpacked layers that this process can have mounted: as root, or with
-/// `user.overlay.*` attributes in a user namespace of its own.
+/// `user.overlay.*` attributes in a user namespace of its own, where every file belongs to the
+/// caller and devices are empty files.
 #[must_use]
 pub fn layer_options(options: UnpackOptions) -> UnpackOptions {
-    use crate::layer::{LayerForm, Ownership};
-    if rustix::process::geteuid().is_root() {
+    use crate::layer::{DeviceNodes, LayerForm, Ownership};
+    if rustix::process::geteuid().is_root() && !kernel::namespace::in_user_namespace() {
         return UnpackOptions { form: LayerForm::Overlay, ..options };
     }
-    UnpackOptions { form: LayerForm::OverlayUserXattr, ownership: Ownership::Caller, ..options }
+    UnpackOptions {
+        form: LayerForm::OverlayUserXattr,
+        ownership: Ownership::Caller,
+        devices: DeviceNodes::Placeholder,
+        ..options
+    }
 }

@@ -25,7 +25,7 @@ pub use error::SnapshotError;
 pub use flat::{Tree, write_tar};
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
-pub use mount::{IdMapping, detached};
+pub use mount::{IdMapping, Stacking, detached, detached_by};
 
 use std::fs;
 use std::io;

@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use imgmgr::layer::store::{Chain, ChainLayer, LayerStore, LayerStoreError};
 use imgmgr::layer::{Cancel, LayerDescriptor, LayerForm, UnpackOptions};
-use imgmgr::snapshot::{DiffOptions, IdMapping, SnapshotKind, Snapshots, detached, diff};
+use imgmgr::snapshot::{
+    DiffOptions, IdMapping, SnapshotKind, Snapshots, Stacking, detached, detached_by, diff,
+};
 use std::os::fd::AsFd;
 
 use crate::support::{
@@ -64,6 +66,41 @@ impl Fixture {
         kernel::mount::detach(at.as_path()).unwrap();
         result
     }
+}
+
+#[test]
+fn a_list_of_layers_shows_the_same_as_one_by_one() {
+    if !overlay_is_there() {
+        return;
+    }
+    let mut layers = vec![base()];
+    for i in 0..249 {
+        let mut tar = Tar::default();
+        tar.dir("opt").file(format!("opt/file-{i}"), format!("{i}").as_bytes());
+        layers.push(tar.end());
+    }
+    let mut fixture = Fixture::new();
+    let chain = fixture.add(&layers);
+    let few = fixture.compose(&chain[..120]).unwrap();
+    for (id, kind) in [("active", SnapshotKind::Active), ("view", SnapshotKind::View)] {
+        let snapshot = fixture.snapshots.prepare(id, &few, kind).unwrap();
+        let one_by_one = fixture.mounted(id, record);
+        let mount = detached_by(&snapshot, IdMapping::None, Stacking::List).unwrap();
+        let at = fixture.dir.path().join("mnt");
+        kernel::mount::attach_at_path(&mount, at.as_path()).unwrap();
+        drop(mount);
+        let listed = record(&at);
+        let written = fs::write(at.join("new"), b"");
+        kernel::mount::detach(at.as_path()).unwrap();
+        assert!(differences(&listed, &one_by_one).is_empty());
+        assert_eq!(written.is_ok(), kind == SnapshotKind::Active, "{id}");
+    }
+    // More than a page of options is refused, not cut.
+    let all = fixture.compose(&chain).unwrap();
+    let snapshot = fixture.snapshots.prepare("all", &all, SnapshotKind::View).unwrap();
+    let error = detached_by(&snapshot, IdMapping::None, Stacking::List).unwrap_err();
+    assert!(error.to_string().contains("layers as one list"), "{error}");
+    fixture.mounted("all", |at| assert_eq!(fs::read_dir(at.join("opt")).unwrap().count(), 249));
 }
 
 fn chain_layer(tar: &[u8]) -> ChainLayer {

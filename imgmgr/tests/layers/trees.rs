@@ -49,6 +49,7 @@ fn an_export_is_what_the_mount_shows() {
     let found = differences(&shown(&place, "b:1"), &whole);
     assert!(found.is_empty(), "{}", found.join("\n"));
     assert_eq!(place.run(&["diff", "a:1", "b:1"]), "");
+    assert_eq!(place.run(&["fsck"]), "clean\n");
 }
 
 #[test]
@@ -167,4 +168,35 @@ fn snapshots_have_names_and_a_life_of_their_own() {
     place.run(&["snapshot", "rm", "work", "view"]);
     assert_eq!(place.run(&["snapshot", "list", "--format", "json"]), "[]\n");
     assert!(place.fail(&["diff", "snapshot:work"]).contains("no snapshot"));
+}
+
+#[test]
+fn a_user_namespace_mounts_without_being_root() {
+    let Some(place) = Place::new() else { return };
+    let works = std::process::Command::new("unshare").args(["-rm", "true"]).status();
+    if !crate::support::can_run("user namespaces", works.is_ok_and(|status| status.success())) {
+        return;
+    }
+    place.image("root:1", &layers());
+    let layout = place.path("layout").display().to_string();
+    place.run(&["copy", "root:1", &format!("oci:{layout}:a")]);
+    // A store of its own: what root unpacked has other attributes.
+    let (bin, store) = (env!("CARGO_BIN_EXE_imgmgr"), place.path("user").display().to_string());
+    let at = place.mount_point();
+    let script = format!(
+        "set -e; i=\"{bin} --no-sync --root {store}\"
+         $i copy oci:{layout}:a a:1
+         $i mount a:1 {at}; ls {at}/opt/old {at}/srv; cat {at}/usr/lib/b; $i umount {at}
+         $i mount --writable a:1 {at}; rm -r {at}/opt; mkdir {at}/opt; echo new > {at}/opt/new
+         $i commit {at} b:1 >&2; $i diff {at}; $i umount {at}
+         $i mount b:1 {at}; ls {at}/opt; $i umount {at}; $i fsck; $i untag a:1 b:1 >&2; $i gc >&2
+         ls {store}/images/blobs/sha256"
+    );
+    let out = std::process::Command::new("unshare").args(["-rm", "sh", "-c", &script]).output();
+    let out = out.unwrap();
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stdout));
+    let old = format!("{at}/opt/old:\nc\n\n{at}/srv:\nattr\nh\nlink\ns\n");
+    let rest = "through the linkD /opt/old\nD /opt/old/c\nA /opt/new\nnew\nclean\n";
+    assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{old}{rest}"), "{text}");
 }
