@@ -18,7 +18,7 @@ impl Upkeep {
         cancel: &Cancel,
     ) -> Result<Vec<LayerProblem>, UpkeepError> {
         let is_mounted =
-            |name: &str| !mounts::mounted_layers(std::slice::from_ref(&name.to_owned())).is_empty();
+            |name: &str| !mounts::mounted_layers(self.layers.root(), &[name.to_owned()]).is_empty();
         let mend = match repair {
             Repair::No => Mend::No,
             Repair::Yes => Mend::Unless(&is_mounted),

@@ -28,7 +28,7 @@ impl Upkeep {
         let blobs = self.store.collect(request, &|| self.roots(), |live| {
             let needed = self.needed_layers(live)?;
             // Last: a mount that comes later belongs to a snapshot or a lease seen already.
-            let mounted = mounts::mounted_layers(&self.layers.names()?);
+            let mounted = mounts::mounted_layers(self.layers.root(), &self.layers.names()?);
             let is_kept = |name: &str| needed.contains(name) || mounted.contains(name);
             match request.dry_run {
                 DryRun::No => aside = self.layers.set_aside(&is_kept)?,

@@ -9,25 +9,46 @@ use std::path::{Path, PathBuf};
 /// Most bytes of one namespace's table that are read: more than 100,000 mounts.
 const MAX_MOUNTINFO_BYTES: u64 = 64 << 20;
 
-/// Returns those of `names` that some mount of a process that we may look at uses.
-pub(super) fn mounted_layers(names: &[String]) -> BTreeSet<String> {
+/// Returns those of the layers `names` in the directory `root` that some mount of a process that
+/// we may look at uses.
+pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> {
     let mut mounted = BTreeSet::new();
     if names.is_empty() {
         return mounted;
     }
+    let root = escaped(&root.canonicalize().unwrap_or_else(|_| root.to_owned()));
     for table in tables() {
-        mounted.extend(names.iter().filter(|name| uses(&table, name)).cloned());
+        for path in paths(&table) {
+            let layer = path.strip_suffix("/tree").and_then(|layer| layer.rsplit_once('/'));
+            let Some((dir, name)) = layer else { continue };
+            if is_same_place(dir, &root) && names.iter().any(|known| known == name) {
+                mounted.insert(name.to_owned());
+            }
+        }
     }
     mounted
 }
 
 /// True if one of these directories is part of a mount.
 pub(super) fn is_mounted(directories: &[PathBuf]) -> bool {
-    let shown: Vec<String> = directories.iter().map(|path| escaped(path)).collect();
+    let wanted: Vec<String> = directories
+        .iter()
+        .map(|path| escaped(&path.canonicalize().unwrap_or_else(|_| path.clone())))
+        .collect();
     tables().any(|table| {
-        let mut words = table.split([' ', ',', '=', ':', '\n']);
-        words.any(|word| shown.iter().any(|path| path == word))
+        paths(&table).any(|path| wanted.iter().any(|wanted| is_same_place(path, wanted)))
     })
+}
+
+/// Everything in a table that may be a path.
+fn paths(table: &str) -> impl Iterator<Item = &str> {
+    table.split([' ', ',', '=', ':', '\n']).filter(|word| word.starts_with('/') && word.len() > 1)
+}
+
+/// True if the two paths may name the same: another namespace may see one below another root, and
+/// a bind mount tells it from the root of its file system.
+fn is_same_place(shown: &str, known: &str) -> bool {
+    shown.ends_with(known) || known.ends_with(shown)
 }
 
 /// As the kernel writes a path there.
@@ -57,22 +78,23 @@ fn read_table(path: &Path) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Names of layers are long and never escaped.
-fn uses(table: &str, name: &str) -> bool {
-    table.contains(&format!("/{name}/tree"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_in_options_and_roots() {
-        let table = "36 35 98:0 / /m rw - overlay none ro,lowerdir+=/s/sha256-aa/tree\n\
-                     37 35 98:0 /s/sha256-bb@cc/tree /n ro - ext4 /dev/sda rw\n";
-        assert!(uses(table, "sha256-aa"));
-        assert!(uses(table, "sha256-bb@cc"));
-        assert!(!uses(table, "sha256-bb"));
-        assert!(!uses(table, "sha256-a"));
+    fn options_and_roots_name_places() {
+        let table = "36 35 98:0 / /m rw - overlay none ro,lowerdir+=/s/a/tree,upperdir=/u/upper\n\
+                     37 35 98:0 /s/b@cc/tree /n ro - ext4 /dev/sda rw\n";
+        let found: Vec<&str> = paths(table).collect();
+        for path in ["/s/a/tree", "/u/upper", "/s/b@cc/tree"] {
+            assert!(found.contains(&path), "{path}: {found:?}");
+        }
+        assert!(is_same_place("/s/a", "/s/a"));
+        assert!(is_same_place("/host/s/a", "/s/a"));
+        assert!(is_same_place("/a", "/s/a"));
+        assert!(!is_same_place("/t/a", "/s/a"));
+        assert!(!is_same_place("/xs/a", "/s/a"));
+        assert_eq!(escaped(Path::new("/a b")), "/a\\040b");
     }
 }

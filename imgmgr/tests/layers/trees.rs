@@ -185,7 +185,7 @@ fn a_user_namespace_mounts_without_being_root() {
     let at = place.mount_point();
     let script = format!(
         "set -e; i=\"{bin} --no-sync --root {store}\"
-         $i copy oci:{layout}:a a:1
+         $i copy oci:{layout}:a a:1 >&2
          $i mount a:1 {at}; ls {at}/opt/old {at}/srv; cat {at}/usr/lib/b; $i umount {at}
          $i mount --writable a:1 {at}; rm -r {at}/opt; mkdir {at}/opt; echo new > {at}/opt/new
          $i commit {at} b:1 >&2; $i diff {at}; $i umount {at}
@@ -197,6 +197,6 @@ fn a_user_namespace_mounts_without_being_root() {
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stdout));
     let old = format!("{at}/opt/old:\nc\n\n{at}/srv:\nattr\nh\nlink\ns\n");
-    let rest = "through the linkD /opt/old\nD /opt/old/c\nA /opt/new\nnew\nclean\n";
+    let rest = "through the linkA /opt/new\nD /opt/old\nD /opt/old/c\nnew\nclean\n";
     assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{old}{rest}"), "{text}");
 }
