@@ -5,6 +5,7 @@ HOST     := $(shell rustc -vV | sed -n 's/^host: //p')
 # The optimised static binaries, and the one that the suites run.
 DIST     := target/dist
 RUNT     ?= $(CURDIR)/$(DIST)/runt
+IMGMGR   ?= $(CURDIR)/$(DIST)/imgmgr
 # runt starts twice as fast on musl (docs/design/0002-start.md); where the toolchain can't have
 # that target, it is linked with the C library of the host.
 MUSL     := $(HOST:-gnu=-musl)
@@ -43,8 +44,9 @@ clients: build ## Run podman, containerd and dockerd with runt as their runtime
 vm: build ## Run the suite on cgroup v2 and systemd, in a virtual machine
 	conformance/vm/suite $(RUNT)
 
-bench: build ## Measure runt beside its peers; a markdown table on standard output
+bench: build ## Measure runt and imgmgr beside their peers; markdown tables on standard output
 	cargo run -p conformance-bench -- --runtime $(RUNT)
+	cargo run -p conformance-bench --bin image-bench -- --imgmgr $(IMGMGR) $(IMAGE_BENCH)
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 20)
 	conformance/fuzz-smoke $(FUZZ_SECONDS)
@@ -57,10 +59,12 @@ doc: ## Build the API documentation; a warning is an error
 
 install: build ## Install binaries, man pages and completions under $(DESTDIR)$(PREFIX)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(DIST)/runt $(DIST)/imgmgr
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/*.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/*.8
-	install -D -m 644 completions/runt.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runt
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/runt.fish
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_runt
+	for program in runt imgmgr; do install -D -m 644 completions/$$program.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$program; done
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d completions/*.fish
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions completions/_*
 
 clean: ## Remove all that was built
 	cargo clean

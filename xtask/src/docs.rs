@@ -9,8 +9,17 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// Commands of the administrator, as runc's.
-const SECTION: &str = "8";
+/// A program, and the section of the manual that its pages are in.
+struct Program {
+    definition: fn() -> Command,
+    section: &'static str,
+}
+
+/// `runt` is the administrator's, as runc is; `imgmgr` is everybody's.
+const PROGRAMS: &[Program] = &[
+    Program { definition: runt::cli::command, section: "8" },
+    Program { definition: crate::imgmgr_cli::command, section: "1" },
+];
 
 /// Files by their path in the repository.
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -63,27 +72,29 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>> {
 
 fn generate() -> Result<Files> {
     let mut files = Files::new();
-    man_pages(runt::cli::command(), &mut files)?;
-    completions(runt::cli::command(), &mut files)?;
+    for Program { definition, section } in PROGRAMS {
+        man_pages(definition(), section, &mut files)?;
+        completions(definition(), &mut files)?;
+    }
     Ok(files)
 }
 
 /// One page for the program and one for each command: `runt.8`, `runt-create.8`, ...
-fn man_pages(mut command: Command, files: &mut Files) -> Result<()> {
+fn man_pages(mut command: Command, section: &str, files: &mut Files) -> Result<()> {
     command.build();
     let program = command.get_name().to_owned();
     for subcommand in command.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = format!("{program}-{}", subcommand.get_name());
-        man_page(subcommand.clone().display_name(&name), &name, files)?;
+        man_page(subcommand.clone().display_name(&name), &name, section, files)?;
     }
-    man_page(command, &program, files)
+    man_page(command, &program, section, files)
 }
 
-fn man_page(command: Command, name: &str, files: &mut Files) -> Result<()> {
+fn man_page(command: Command, name: &str, section: &str, files: &mut Files) -> Result<()> {
     let mut page = Vec::new();
     let title = name.to_uppercase();
-    Man::new(command).title(title).section(SECTION).render(&mut page)?;
-    files.insert(Path::new("man").join(format!("{name}.{SECTION}")), page);
+    Man::new(command).title(title).section(section).render(&mut page)?;
+    files.insert(Path::new("man").join(format!("{name}.{section}")), page);
     Ok(())
 }
 
@@ -119,8 +130,15 @@ mod tests {
     #[test]
     fn every_command_has_a_page() {
         let files = generate().unwrap();
-        for subcommand in runt::cli::command().get_subcommands() {
-            let page = format!("man/runt-{}.8", subcommand.get_name());
+        let pages = PROGRAMS.iter().flat_map(|Program { definition, section }| {
+            let command = definition();
+            let name = command.get_name().to_owned();
+            let subcommands: Vec<Command> = command.get_subcommands().cloned().collect();
+            subcommands.into_iter().map(move |subcommand| {
+                (format!("man/{name}-{}.{section}", subcommand.get_name()), subcommand)
+            })
+        });
+        for (page, subcommand) in pages {
             let text = files.get(Path::new(&page)).map(|page| String::from_utf8_lossy(page));
             let text = text.unwrap_or_else(|| panic!("{page}")).replace('\\', "");
             // roff writes quotes otherwise.

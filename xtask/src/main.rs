@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod docs;
+mod imgmgr_cli;
 
 use std::env;
 use std::path::Path;

@@ -62,6 +62,27 @@ struct AuthFile {
     creds_store: String,
 }
 
+impl AuthFile {
+    /// What the file itself holds for a key.
+    fn own(&self, key: &str) -> Option<Credential> {
+        let (_, entry) = self.auths.iter().find(|(stored, _)| is_same_key(stored, key))?;
+        entry.credential()
+    }
+}
+
+/// Finds what a login file's text itself holds for a repository; helpers are not asked.
+///
+/// # Errors
+/// If it is no login file.
+pub fn credential_in(
+    text: &[u8],
+    host: &str,
+    repository: &str,
+) -> Result<Option<Credential>, serde_json::Error> {
+    let file: AuthFile = serde_json::from_slice(text)?;
+    Ok(lookup_keys(host, repository).iter().find_map(|key| file.own(key)))
+}
+
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 struct AuthEntry {
@@ -128,8 +149,7 @@ impl DockerConfig {
                 {
                     return Ok(Some(found));
                 }
-                let entry = file.auths.iter().find(|(stored, _)| is_same_key(stored, &key));
-                if let Some(found) = entry.and_then(|(_, entry)| entry.credential()) {
+                if let Some(found) = file.own(&key) {
                     return Ok(Some(found));
                 }
             }

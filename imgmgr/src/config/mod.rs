@@ -12,7 +12,7 @@ mod registries;
 use std::path::PathBuf;
 
 pub use certificates::{CertificatesError, load_certificates};
-pub use docker::{DockerConfig, LoginError, MAX_AUTH_FILE_BYTES};
+pub use docker::{DockerConfig, LoginError, MAX_AUTH_FILE_BYTES, credential_in};
 pub use endpoints::{EndpointBook, EndpointsError, Insecure};
 pub use hosts::{HostsError, HostsFile, parse_hosts};
 pub use registries::{MirrorRule, RegistriesConf, RegistriesError, RegistryRule};

@@ -116,6 +116,16 @@ impl RegistriesConf {
         Ok(conf)
     }
 
+    /// Reads the text of one file.
+    ///
+    /// # Errors
+    /// [`RegistriesError`].
+    pub fn parse(text: &str) -> Result<Self, RegistriesError> {
+        let mut conf = Self::default();
+        conf.add(text, Path::new("registries.conf"))?;
+        Ok(conf)
+    }
+
     fn add(&mut self, text: &str, path: &Path) -> Result<(), RegistriesError> {
         let file: File = toml::from_str(text).map_err(|source| RegistriesError::Syntax {
             path: path.to_owned(),

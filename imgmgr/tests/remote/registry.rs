@@ -73,7 +73,9 @@ impl Registry {
                     .env_clear()
                     .env("NORA_HOST", address)
                     .env("NORA_PORT", port)
-                    .env("NORA_STORAGE_PATH", directory.join("data"));
+                    .env("NORA_STORAGE_PATH", directory.join("data"))
+                    // It would ask others for what it has not.
+                    .env("NORA_DOCKER_PROXIES", "");
                 command
             })
         })
