@@ -287,7 +287,7 @@ _imgmgr() {
 
     case "${cmd}" in
         imgmgr)
-            opts="-h -V --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help --version pull push copy save load sync list images tag untag rm history config append import inspect list-tags delete referrers login logout unpack repack mount umount unmount snapshot commit export flatten diff gc fsck validate df help"
+            opts="-h -V --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help --version pull push copy save load sync list images tag untag rm history config append import inspect list-tags delete referrers login logout unpack repack mount umount unmount snapshot commit export flatten diff gc fsck validate df help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,6 +337,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -353,7 +357,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__append)
-            opts="-a -h --tag --created --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --tag --created --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -415,6 +419,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -431,7 +439,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__commit)
-            opts="-h --created-by --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --created-by --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -485,6 +493,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -501,7 +513,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__config)
-            opts="-a -h --tag --config.user --config.workingdir --config.stopsignal --config.entrypoint --config.cmd --config.env --config.exposedports --config.volume --config.label --manifest.annotation --author --architecture --os --created --history.comment --clear --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --tag --config.user --config.workingdir --config.stopsignal --config.entrypoint --config.cmd --config.env --config.exposedports --config.volume --config.label --manifest.annotation --author --architecture --os --created --history.comment --clear --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -623,6 +635,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -639,7 +655,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__copy)
-            opts="-a -h --platform --all-platforms --all --digestfile --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --platform --all-platforms --all --digestfile --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -697,6 +713,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -713,7 +733,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__delete)
-            opts="-h --tag-only --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --tag-only --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -763,6 +783,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -779,7 +803,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__df)
-            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -833,6 +857,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -849,7 +877,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__diff)
-            opts="-a -h --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -907,6 +935,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -923,7 +955,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__export)
-            opts="-o -a -h --output --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-o -a -h --output --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -985,6 +1017,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1001,7 +1037,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__flatten)
-            opts="-t -a -h --tag --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-t -a -h --tag --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1063,6 +1099,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1079,7 +1119,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__fsck)
-            opts="-h --repair --blobs-only --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --repair --blobs-only --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1129,6 +1169,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1145,7 +1189,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__gc)
-            opts="-n -h --dry-run --keep-downloads --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-n -h --dry-run --keep-downloads --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1196,6 +1240,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1761,7 +1809,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__history)
-            opts="-a -h --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1819,6 +1867,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1835,7 +1887,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__import)
-            opts="-c -a -h --created --message --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-c -a -h --created --message --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1901,6 +1953,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1917,7 +1973,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__inspect)
-            opts="-n -a -h --raw --config --no-tags --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-n -a -h --raw --config --no-tags --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1971,6 +2027,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1987,7 +2047,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__list)
-            opts="-q -h --quiet --digests --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-q -h --quiet --digests --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2038,6 +2098,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2057,7 +2121,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__list__subcmd__tags)
-            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2111,6 +2175,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2127,7 +2195,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__load)
-            opts="-i -h --input --name --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-i -h --input --name --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2189,6 +2257,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2205,7 +2277,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__login)
-            opts="-u -p -h --username --password --password-stdin --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-u -p -h --username --password --password-stdin --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2271,6 +2343,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2287,7 +2363,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__logout)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2337,6 +2413,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2353,7 +2433,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__mount)
-            opts="-a -h --platform --all-platforms --all --writable --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --platform --all-platforms --all --writable --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2407,6 +2487,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2423,7 +2507,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__pull)
-            opts="-a -q -h --platform --all-platforms --all --parallel --unpack --quiet --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -q -h --platform --all-platforms --all --parallel --unpack --quiet --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2481,6 +2565,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2497,7 +2585,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__push)
-            opts="-a -h --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2551,6 +2639,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2567,7 +2659,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__referrers)
-            opts="-h --artifact-type --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --artifact-type --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2625,6 +2717,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2641,7 +2737,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__repack)
-            opts="-a -h --base --platform --all-platforms --all --created-by --refresh --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --base --platform --all-platforms --all --created-by --refresh --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2703,6 +2799,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2719,7 +2819,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__save)
-            opts="-o -a -h --output --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-o -a -h --output --format --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2785,6 +2885,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2801,7 +2905,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help prepare list ls mount umount unmount rm help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help prepare list ls mount umount unmount rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2848,6 +2952,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2965,7 +3073,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot__subcmd__list)
-            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --format --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3019,6 +3127,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3035,7 +3147,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot__subcmd__mount)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3085,6 +3197,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3101,7 +3217,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot__subcmd__prepare)
-            opts="-a -h --view --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --view --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3155,6 +3271,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3171,7 +3291,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot__subcmd__rm)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3218,6 +3338,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3237,7 +3361,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__snapshot__subcmd__umount)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3287,6 +3411,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3303,7 +3431,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__sync)
-            opts="-a -h --to --delete --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -h --to --delete --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3361,6 +3489,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3377,7 +3509,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__tag)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3424,6 +3556,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3443,7 +3579,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__umount)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3493,6 +3629,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3509,7 +3649,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__unpack)
-            opts="-a -e -u -w -t -h --platform --all-platforms --all --env --user --workdir --hostname --tty --read-only --rootless --uid-map --gid-map --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-a -e -u -w -t -h --platform --all-platforms --all --env --user --workdir --hostname --tty --read-only --rootless --uid-map --gid-map --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3599,6 +3739,10 @@ _imgmgr() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --attempts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3615,7 +3759,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__untag)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3662,6 +3806,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3681,7 +3829,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__validate)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --attempts --stall-timeout --help"
+            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3728,6 +3876,10 @@ _imgmgr() {
                     return 0
                     ;;
                 --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_imgmgr_global_optspecs
-    string join \n root= no-sync progress= authfile= registries-conf= hosts-dir= cert-dir= insecure-registry= tls-verify= ca-file= client-cert= creds= attempts= stall-timeout= h/help V/version
+    string join \n root= no-sync progress= authfile= registries-conf= hosts-dir= cert-dir= insecure-registry= tls-verify= ca-file= client-cert= creds= policy= insecure-policy attempts= stall-timeout= h/help V/version
 end
 
 function __fish_imgmgr_needs_command
@@ -38,9 +38,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_needs_command" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_needs_command" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -s V -l version -d 'Print version'
 complete -c imgmgr -n "__fish_imgmgr_needs_command" -f -a "pull" -d 'Pull an image from a registry into the store'
@@ -95,12 +97,14 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l unpack -d 'Unpack the layers while they come'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -s q -l quiet -d 'Print only what was pulled'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand pull" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
@@ -117,10 +121,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l digestfile -d 'Write the digest of what was copied to this file' -r -F
@@ -138,10 +144,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -s o -l output -d 'File to write, instead of standard output' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l format -d 'Form of the archive' -r -f -a "docker-archive\t'As `docker save`; every tool reads it'
@@ -161,10 +169,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand save" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -s i -l input -d 'File to read, instead of standard input' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l name -d 'Name for an image that the archive doesn\'t name' -r
@@ -182,9 +192,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l to -d 'Registry or path in one that gets the repository; the store if absent' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
@@ -202,11 +214,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l delete -d 'Remove tags at the destination that the source has not'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -224,11 +238,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -s q -l quiet -d 'Only names or digests, one a line'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l digests -d 'Full digests'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -246,11 +262,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -s q -l quiet -d 'Only names or digests, one a line'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l digests -d 'Full digests'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand images" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -266,9 +284,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand tag" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -284,9 +304,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand untag" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -302,9 +324,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -323,10 +347,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l tag -d 'Name of the new image, instead of the old one\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l config.user -d 'User and group' -r
@@ -360,10 +386,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l tag -d 'Name of the new image, instead of the old one\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l created -d 'Time of creation, RFC 3339 [default: $SOURCE_DATE_EPOCH, or now]' -r
@@ -382,10 +410,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l created -d 'Time of creation, RFC 3339 [default: $SOURCE_DATE_EPOCH, or now]' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -s c -l message -d 'Remark in the history' -r
@@ -404,10 +434,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
@@ -424,6 +456,7 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l raw -d 'Print the manifest as it is stored'
@@ -431,6 +464,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l config -d 'Pri
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s n -l no-tags -d 'Leave the repository\'s tags out'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -448,9 +482,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand list-tags" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -466,10 +502,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l tag-only -d 'Only the tag, where the registry can; the image stays under its digest'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l artifact-type -d 'Only of this type' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l format -d 'How to print' -r -f -a "table\t'For people'
@@ -488,9 +526,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand referrers" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -s u -l username -d 'User name' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -s p -l password -d 'Password; better given by --password-stdin' -r
@@ -508,10 +548,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l password-stdin -d 'Read the password from standard input'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -527,9 +569,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s e -l env -d 'Environment variable to set, or without a value to remove; may be repeated' -r
@@ -552,6 +596,7 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s a -l all -l all-platforms -d 'Take every image of an index'
@@ -559,6 +604,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s t -l tty -d 'Wi
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l read-only -d 'With a root file system that can\'t be written'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l rootless -d 'Give all files to the calling user, as without being root'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l base -d 'Image to build on instead of the one that was unpacked' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
@@ -577,11 +623,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l refresh -d 'Take the new image for the base of the next repack'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
@@ -598,11 +646,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l writable -d 'Take changes, which go when it is unmounted unless `commit` made an image of them'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -618,9 +668,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand umount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -636,9 +688,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unmount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -654,9 +708,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -f -a "prepare" -d 'Make a writable snapshot of an image'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and not __fish_seen_subcommand_from prepare list ls mount umount unmount rm help" -f -a "list" -d 'List snapshots'
@@ -681,11 +737,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l view -d 'Without changes: a read-only view'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -703,9 +761,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -723,9 +783,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -741,9 +803,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -759,9 +823,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from umount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -777,9 +843,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from unmount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -795,9 +863,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "prepare" -d 'Make a writable snapshot of an image'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "list" -d 'List snapshots'
@@ -820,9 +890,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand commit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -s o -l output -d 'File to write, instead of standard output' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
@@ -840,10 +912,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -s t -l tag -d 'Name of the new image, instead of the old one\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
@@ -861,10 +935,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l format -d 'How to print: lines of A, C or D and a path as `docker diff`, or JSON' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -883,10 +959,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l keep-downloads -d 'Interrupted downloads go too, unless they are younger than this' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
@@ -903,10 +981,12 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -s n -l dry-run -d 'Only say what would go'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -922,11 +1002,13 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l repair -d 'Fetch damaged blobs again, and unpack damaged layers again'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l blobs-only -d 'Leave unpacked layers out, which takes as long as unpacking them'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand fsck" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -942,9 +1024,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand validate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l format -d 'How to print' -r -f -a "table\t'For people'
 json\t'For programs'"
@@ -962,9 +1046,11 @@ false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l ca-file -d 'CA certificates (PEM) to trust besides the system\'s' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l client-cert -d 'Client certificate and key (PEM, in one file)' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l creds -d 'Credentials for every registry of this command, instead of stored ones' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand df" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand help; and not __fish_seen_subcommand_from pull push copy save load sync list tag untag history config append import inspect list-tags delete referrers login logout unpack repack mount umount snapshot commit export flatten diff gc fsck validate df help" -f -a "pull" -d 'Pull an image from a registry into the store'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand help; and not __fish_seen_subcommand_from pull push copy save load sync list tag untag history config append import inspect list-tags delete referrers login logout unpack repack mount umount snapshot commit export flatten diff gc fsck validate df help" -f -a "push" -d 'Push an image of the store to a registry'

@@ -96,7 +96,7 @@ impl Board {
 
     fn paint(&self) {
         let lines = || self.blobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let terminal = io::stderr().is_terminal();
+        let terminal = can_paint();
         let mut painted = 0;
         loop {
             let over = self.over.load(Ordering::Relaxed);
@@ -121,6 +121,12 @@ impl Board {
     fn write(&self, text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
+}
+
+/// Whether lines can be painted over.
+fn can_paint() -> bool {
+    let capable = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    capable && io::stderr().is_terminal()
 }
 
 /// One JSON line for each blob whose bytes move.
@@ -188,7 +194,7 @@ impl Progress for Board {
             line.state = state;
             if self.json {
                 self.write(&line.json());
-            } else if !io::stderr().is_terminal() {
+            } else if !can_paint() {
                 self.write(&format!("{}\n", line.words()));
             }
         });

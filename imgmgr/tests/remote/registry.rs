@@ -61,7 +61,7 @@ impl Registry {
     }
 
     /// Starts NORA, another implementation of the specification. `NORA_REGISTRY` names the
-    /// program; `cargo install nora-registry` makes it.
+    /// program; `conformance/other-registry` installs it.
     pub(crate) fn other() -> Option<Self> {
         let program = std::env::var("NORA_REGISTRY").unwrap_or_else(|_| "nora".to_owned());
         have(&program).then(|| {

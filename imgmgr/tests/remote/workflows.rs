@@ -148,3 +148,30 @@ fn fsck_finds_damage_and_fetches_again() {
     assert!(repaired.ends_with("repaired\n"), "{repaired}");
     assert_eq!(place.run(&["fsck"]), "clean\n");
 }
+
+#[test]
+fn progress_lines_follow_their_schema() {
+    let Some(registry) = Registry::open() else { return };
+    let place = Place::new();
+    layout(&place.path("in"), &[tar("a", 3 << 20)]);
+    let from = format!("oci:{}:v1", place.path("in").display());
+    let name = format!("{}/app:1", registry.host);
+    let schema = include_str!("../../../docs/progress.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let states = schema["properties"]["state"]["enum"].as_array().unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for args in [["copy", &from, &format!("docker://{name}")].as_slice(), &["pull", &name]] {
+        let output = place.plain(args).args(["--progress", "json"]).output().unwrap();
+        assert!(output.status.success());
+        for line in String::from_utf8(output.stderr).unwrap().lines() {
+            let line: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(line).unwrap();
+            assert!(line.keys().eq(schema["properties"].as_object().unwrap().keys()), "{line:?}");
+            assert!(states.contains(&line["state"]), "{line:?}");
+            assert!(line["moved"].as_u64().unwrap() <= line["size"].as_u64().unwrap());
+            line["digest"].as_str().unwrap().parse::<imgmgr::digest::Digest>().unwrap();
+            seen.insert(line["state"].to_string());
+        }
+    }
+    assert!(seen.contains("\"moving\"") && seen.contains("\"done\""), "{seen:?}");
+}
