@@ -45,14 +45,6 @@ pub fn open_read(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
     rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Opens `path` for reading and writing without becoming its controlling process.
-///
-/// # Errors
-/// What openat(2) says.
-pub fn open_read_write(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
-    rustix::fs::openat(dir, path, OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
-}
-
 /// Reads a file of procfs or cgroupfs, which those print in one go, into `buffer`.
 ///
 /// # Errors

@@ -195,22 +195,6 @@ fn wait_with(
     }
 }
 
-/// Reaps any one child that has ended; `None` if none has.
-///
-/// # Errors
-/// `ECHILD` without children.
-pub fn try_wait_any() -> Result<Option<(i32, Exit)>> {
-    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-    match waitpid(None, Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
-        Ok(WaitStatus::Exited(pid, code)) => Ok(Some((pid.as_raw(), Exit::Code(code)))),
-        Ok(WaitStatus::Signaled(pid, signal, _)) => {
-            Ok(Some((pid.as_raw(), Exit::Signal(signal as i32))))
-        }
-        Ok(_) => Ok(None),
-        Err(errno) => Err(crate::from_nix(errno)),
-    }
-}
-
 /// A vector of C strings with the null pointer that execve(2) wants at its end.
 ///
 /// Built before clone3, so that the child has nothing left to allocate.

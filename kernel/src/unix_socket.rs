@@ -21,14 +21,6 @@ pub fn message_pair() -> Result<(OwnedFd, OwnedFd)> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
 }
 
-/// Two connected stream sockets, closed on execve.
-///
-/// # Errors
-/// `EMFILE` without free descriptors.
-pub fn stream_pair() -> Result<(OwnedFd, OwnedFd)> {
-    rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-}
-
 /// Sends `bytes` with `fds` attached, without SIGPIPE.
 ///
 /// # Errors

@@ -42,6 +42,8 @@ pub(crate) const TESTS: &[Test] = &[
         join(s, "time", "time", "time_for_children")
     }),
     test("join-user", SPEC, &[], join_user),
+    test("join-user-with-the-same-maps", SPEC, &[], |s| join_user_mapped(s, 100_000, true)),
+    test("join-user-with-other-maps-refused", SPEC, &[], |s| join_user_mapped(s, 200_000, false)),
     test("join-another-container", SPEC, &[], join_container),
     test("join-wrong-kind-refused", SPEC, &[], join_wrong),
     test("join-missing-refused", SPEC, &[], join_missing),
@@ -179,6 +181,21 @@ fn join_user(scene: &Scene) -> Result<()> {
     })?;
     equal("namespace", of(&second, "user")?, of(&first, "user")?)?;
     contains("map", &second.sh("cat /proc/self/uid_map")?, "100000")
+}
+
+/// A configuration may repeat the maps of the namespace it joins, but not contradict them.
+fn join_user_mapped(scene: &Scene, host_id: u32, is_accepted: bool) -> Result<()> {
+    let first = scene.idle(|b| {
+        b.user_namespace(100_000, 65_536);
+    })?;
+    let path = format!("/proc/{}/ns/user", first.pid()?);
+    let edit = |b: &mut Bundle| {
+        b.user_namespace(host_id, 65_536).join("user", &path);
+    };
+    if is_accepted {
+        return contains("map", &scene.idle(edit)?.sh("cat /proc/self/uid_map")?, "100000");
+    }
+    scene.refuses(edit, &["uidMappings", "mapping"])
 }
 
 fn join_container(scene: &Scene) -> Result<()> {

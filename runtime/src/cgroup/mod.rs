@@ -16,7 +16,6 @@ mod events;
 mod handle;
 mod layout;
 mod limits;
-mod mount;
 mod path;
 mod plan;
 mod record;
@@ -36,7 +35,6 @@ pub use layout::{
     CgroupLayout, DEFAULT_ROOT, HierarchyMount, LayoutKind, Legacy, OwnCgroup, Unified,
     parse_mountinfo, parse_own_cgroups,
 };
-pub use mount::{ContainerMount, LegacyMount};
 pub use path::{CgroupPath, SliceName, UnitName, UnitPath};
 pub use plan::{
     Absent, CgroupPlan, CgroupRequest, Controller, Driver, Hierarchy, Place, Step, UnitPlan, Write,

@@ -7,7 +7,7 @@ use crate::cgroup::CgroupPlan;
 use crate::journal::{Journal, Level};
 use crate::plan::{Plan, StartMode, plan_container};
 use crate::request::{BundleRequest, CreateRequest, InheritedFds};
-use crate::spec::{ContainerSpec, Hooks, MountKind, Namespaces};
+use crate::spec::{ContainerPath, ContainerSpec, Hooks, MountKind, Namespaces};
 use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
@@ -115,7 +115,10 @@ fn check_spec(
         findings.refuse(&error);
     }
     for mount in &spec.mounts {
-        if let MountKind::Bind { source, remount: false, .. } = &mount.kind {
+        if let MountKind::Bind { source, remount: false, .. } = &mount.kind
+            // The mounts before it may bring what is in the container's own tree.
+            && ContainerPath::of_host(source, &spec.root.path).is_none()
+        {
             findings.require(source, &format!("source of the mount at `{}`", mount.destination));
         }
     }

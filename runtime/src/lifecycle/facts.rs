@@ -35,6 +35,7 @@ pub(super) fn probe(
         cgroup_attach: legacy || cgroup.by_unit,
         selinux: labelled && file::exists(file::CWD, "/sys/fs/selinux/enforce"),
         apparmor: profiled && apparmor_enabled(),
+        joined_maps: None,
         resctrl: ResctrlFacts::Absent,
     })
 }
@@ -48,7 +49,10 @@ pub(super) fn probe_new(
     let facts = probe(spec, spec.process.as_ref(), cgroup)?;
     let rdt = spec.intel_rdt.as_ref();
     let resctrl = rdt.map(|rdt| resctrl::probe(rdt, id.as_str())).unwrap_or_default();
-    Ok(HostFacts { resctrl, ..facts })
+    // One that can't be read can't be joined either, and that is the error to report.
+    let joined = spec.namespaces.user.path();
+    let joined_maps = joined.and_then(|path| super::idmap::maps_of(path).ok());
+    Ok(HostFacts { resctrl, joined_maps, ..facts })
 }
 
 fn apparmor_enabled() -> bool {

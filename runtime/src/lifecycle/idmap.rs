@@ -5,12 +5,13 @@ use super::child::Child;
 use super::error::kernel_error;
 use crate::init::report;
 use crate::plan::{LateTree, TreeIdMap, TreeMapping};
-use crate::spec::IdMap;
+use crate::spec::{IdMap, IdRange};
 use kernel::mount::{self, CloneTree, SetAttributes};
 use kernel::process::{CloneFlags, Cloned, Exit, clone3};
 use kernel::{Errno, file};
 use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process::Command;
 
 /// The text of a map file.
@@ -48,6 +49,55 @@ pub(super) fn write(
         map_by_program("newuidmap", pid, users)
     }
 }
+
+/// The maps of the user namespace at `path`, users and groups, as the runtime sees them: read of a
+/// process that enters it for that.
+pub(super) fn maps_of(path: &Path) -> kernel::Result<(IdMap, IdMap)> {
+    let namespace = file::open_read(file::CWD, path)?;
+    let (here, there) = kernel::unix_socket::message_pair()?;
+    match clone3(CloneFlags::empty(), None)? {
+        Cloned::Child => {
+            drop(here);
+            let joined = kernel::namespace::join(&namespace, CloneFlags::NEWUSER);
+            let word: &[u8] = if joined.is_ok() { b"j" } else { b"" };
+            let _ = kernel::unix_socket::send(&there, word, &[]);
+            // Nothing comes: the end of the stream lets it go.
+            let _ = kernel::unix_socket::receive(&there, &mut [0u8; 1]);
+            kernel::process::exit_now(0)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop(there);
+            let maps = match kernel::unix_socket::receive(&here, &mut [0u8; 1]) {
+                Ok((1, _)) => read_map(pid, "uid_map")
+                    .and_then(|users| Ok((users, read_map(pid, "gid_map")?))),
+                Ok(_) => Err(Errno::PERM),
+                Err(errno) => Err(errno),
+            };
+            drop(here);
+            kernel::process::wait_pidfd(pidfd.as_fd())?;
+            maps
+        }
+    }
+}
+
+fn read_map(pid: i32, name: &str) -> kernel::Result<IdMap> {
+    let path = format!("/proc/{pid}/{name}");
+    let bytes = file::read_limited(file::CWD, path, MAX_MAP)?;
+    Ok(parse(&String::from_utf8_lossy(&bytes)))
+}
+
+/// The ranges of a map file; what is no range is left out.
+fn parse(text: &str) -> IdMap {
+    let ranges = text.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        let mut next = || numbers.next()?.ok();
+        Some(IdRange { container: next()?, host: next()?, len: next()? })
+    });
+    IdMap(ranges.collect())
+}
+
+/// Bytes of a map file: 340 lines of three numbers.
+const MAX_MAP: usize = 64 << 10;
 
 /// The one mapping that the kernel allows without privileges.
 fn is_single(map: &IdMap, own: u32) -> bool {

@@ -42,6 +42,8 @@ pub struct HostFacts {
     pub selinux: bool,
     /// AppArmor is enabled.
     pub apparmor: bool,
+    /// The maps of the user namespace that is joined, as the runtime sees them: users, groups.
+    pub joined_maps: Option<(IdMap, IdMap)>,
     /// Where resctrl is, if the spec asks for it.
     pub resctrl: ResctrlFacts,
 }
@@ -265,6 +267,12 @@ pub enum PlanError {
         property: &'static str,
         /// In the container.
         id: u32,
+    },
+    /// Mappings beside a user namespace that has others.
+    #[error("`{property}` contradicts the mappings of the user namespace that is joined")]
+    JoinedMaps {
+        /// As in config.json.
+        property: &'static str,
     },
     /// Supplementary groups where the kernel allows none.
     #[error(

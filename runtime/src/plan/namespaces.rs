@@ -1,7 +1,7 @@
 //! Which namespaces are made, joined and configured, and by which process.
 
 use super::{HostFacts, NamespaceFile, PlanError, Slot, Slots, Stage, Step, has_user_namespace};
-use crate::spec::{ContainerSpec, IdMap, Namespace, TimeOffsets};
+use crate::spec::{ContainerSpec, IdMap, IdRange, Namespace, TimeOffsets};
 use kernel::process::CloneFlags;
 
 /// The namespace part of a plan.
@@ -24,6 +24,7 @@ pub(super) fn plan_namespaces(
     if host.uid != 0 && !has_user_namespace(spec) {
         return Err(PlanError::NeedsUserNamespace);
     }
+    check_joined_maps(spec, host)?;
     let ns = &spec.namespaces;
     let kinds = [
         (&ns.user, CloneFlags::NEWUSER),
@@ -102,4 +103,24 @@ pub(super) fn plan_namespaces(
         steps.push(Step::SetDomainname(name.clone()));
     }
     Ok(Entry { new, stage, pid_namespace, files, id_maps, time_offsets, child_waits, steps })
+}
+
+/// Nobody can change the maps of a namespace that exists; configurations that repeat them are let
+/// through.
+fn check_joined_maps(spec: &ContainerSpec, host: &HostFacts) -> Result<(), PlanError> {
+    let Some((users, groups)) = &host.joined_maps else { return Ok(()) };
+    let maps =
+        [("linux.uidMappings", &spec.uid_map, users), ("linux.gidMappings", &spec.gid_map, groups)];
+    for (property, wanted, found) in maps {
+        if !wanted.is_empty() && sorted(wanted) != sorted(found) {
+            return Err(PlanError::JoinedMaps { property });
+        }
+    }
+    Ok(())
+}
+
+fn sorted(map: &IdMap) -> Vec<IdRange> {
+    let mut ranges = map.0.clone();
+    ranges.sort_by_key(|range| range.container);
+    ranges
 }

@@ -53,7 +53,7 @@ pub(crate) fn plan_process(
     options: &PlanOptions,
 ) -> Result<Confinement, PlanError> {
     let in_user_namespace = has_user_namespace(spec);
-    check_ids(spec, process)?;
+    check_ids(spec, process, host)?;
     let mut warnings = Vec::new();
     // A new user namespace grants every capability over itself.
     let available = if in_user_namespace { u64::MAX } else { host.permitted };
@@ -101,18 +101,20 @@ fn single_id(spec: &ContainerSpec) -> bool {
     spec.namespaces.user.is_new() && one(&spec.gid_map)
 }
 
-fn check_ids(spec: &ContainerSpec, process: &Process) -> Result<(), PlanError> {
-    if !spec.namespaces.user.is_new() {
-        return Ok(());
-    }
+fn check_ids(spec: &ContainerSpec, process: &Process, host: &HostFacts) -> Result<(), PlanError> {
+    let (users, groups) = match (&host.joined_maps, spec.namespaces.user.is_new()) {
+        (Some((users, groups)), _) => (users, groups),
+        (None, true) => (&spec.uid_map, &spec.gid_map),
+        (None, false) => return Ok(()),
+    };
     let covered = |map: &crate::spec::IdMap, id: u32, property| match map.to_host(id) {
         Some(_) => Ok(()),
         None => Err(PlanError::UnmappedId { property, id }),
     };
-    covered(&spec.uid_map, process.user.uid.0, "process.user.uid")?;
-    covered(&spec.gid_map, process.user.gid.0, "process.user.gid")?;
+    covered(users, process.user.uid.0, "process.user.uid")?;
+    covered(groups, process.user.gid.0, "process.user.gid")?;
     for gid in &process.user.additional_gids {
-        covered(&spec.gid_map, gid.0, "process.user.additionalGids")?;
+        covered(groups, gid.0, "process.user.additionalGids")?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ fn host() -> HostFacts {
         cgroup_attach: false,
         selinux: false,
         apparmor: false,
+        joined_maps: None,
         resctrl: ResctrlFacts::Absent,
     }
 }
@@ -145,6 +146,28 @@ fn the_start_container_hooks_are_confined_as_the_program_is() {
         r#","hooks":{"startContainer":[{"path":"/bin/hook"}]}"#,
         include_str!("../../tests/golden/start-container-hooks.txt"),
     );
+}
+
+#[test]
+fn the_maps_of_a_joined_user_namespace_are_not_contradicted() {
+    use crate::spec::IdRange;
+    let map = |host| IdMap(vec![IdRange { container: 0, host, len: 100 }]);
+    let host = HostFacts { joined_maps: Some((map(5000), map(6000))), ..host() };
+    let joined = |maps: &str| {
+        config(
+            &format!(r#""namespaces":[{{"type":"mount"}},{{"type":"user","path":"/n"}}]{maps}"#),
+            "",
+        )
+    };
+    assert!(plan(&joined(""), &host).is_ok());
+    let same = r#","uidMappings":[{"containerID":0,"hostID":5000,"size":100}],
+        "gidMappings":[{"containerID":0,"hostID":6000,"size":100}]"#;
+    assert!(plan(&joined(same), &host).is_ok());
+    let refused = plan(&joined(&same.replace("6000", "6001")), &host);
+    assert_eq!(refused, Err(PlanError::JoinedMaps { property: "linux.gidMappings" }));
+    let other = joined("").replace(r#""uid":0"#, r#""uid":100"#);
+    let refused = plan(&other, &host);
+    assert_eq!(refused, Err(PlanError::UnmappedId { property: "process.user.uid", id: 100 }));
 }
 
 #[test]

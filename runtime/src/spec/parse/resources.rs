@@ -83,6 +83,9 @@ fn read_access(letters: &str, at: &At<'_>) -> Result<DeviceAccess, SpecError> {
             'r' => access.read = true,
             'w' => access.write = true,
             'm' => access.mknod = true,
+            // Configurations say `rwa`; it is no letter of the specification, and runc passes it
+            // over.
+            'a' if letters.len() > 1 => {}
             _ => {
                 let expected = "made of the letters `r`, `w` and `m`";
                 return at.fail(Problem::Malformed { value: letters.to_owned(), expected });
