@@ -129,6 +129,8 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l no-sync -d 'Don\'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand push" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l referrers -d 'Take along what refers to an image, and cosign\'s tags: signatures, attestations, SBOMs; between registries and layouts [default: with `copy --all` and `sync`]' -r -f -a "true\t''
+false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l digestfile -d 'Write the digest of what was copied to this file' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'
@@ -199,6 +201,8 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l no-sync -d 'Don\'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand load" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l to -d 'Registry or path in one that gets the repository; the store if absent' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l referrers -d 'Take along what refers to an image, and cosign\'s tags: signatures, attestations, SBOMs; between registries and layouts [default: with `copy --all` and `sync`]' -r -f -a "true\t''
+false\t''"
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l platform -d 'Choose the image for this platform instead of this machine\'s' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l root -d 'Data directory; the image store is DIR/images [default: /var/lib/tug, or $XDG_DATA_HOME/tug for others than root]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand sync" -l progress -d 'Progress on stderr: lines for people, JSON lines for programs, or none [default: a display on a terminal, else none]' -r -f -a "plain\t'For people'

@@ -110,6 +110,7 @@ complete -c runt -n "__fish_runt_using_subcommand list" -s f -l format -d 'Outpu
 complete -c runt -n "__fish_runt_using_subcommand list" -s q -l quiet -d 'Print ids only'
 complete -c runt -n "__fish_runt_using_subcommand list" -s h -l help -d 'Print help'
 complete -c runt -n "__fish_runt_using_subcommand pause" -s h -l help -d 'Print help'
+complete -c runt -n "__fish_runt_using_subcommand plan" -s f -l format -d 'Format of the plan: text or json' -r
 complete -c runt -n "__fish_runt_using_subcommand plan" -s b -l bundle -d 'Directory of the bundle [default: the working directory]' -r -F
 complete -c runt -n "__fish_runt_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c runt -n "__fish_runt_using_subcommand ps" -s f -l format -d 'Output: table or json' -r

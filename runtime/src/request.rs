@@ -293,6 +293,15 @@ pub struct BundleRequest {
     pub id: ContainerId,
 }
 
+/// How `plan` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// `checkpoint`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointRequest {

@@ -24,6 +24,8 @@ fn refused(scene: &Scene, id: &str) -> Result<()> {
     let bundle = scene.bundle()?;
     bundle.write()?;
     scene.runtime(&["create", "--bundle"]).arg(&bundle.dir).arg(id).run()?.fails()?;
+    // Nothing has to have been made, not even this.
+    std::fs::create_dir_all(scene.root())?;
     scene.runtime(&["list", "--quiet"]).run()?.prints("").map(drop)
 }
 
@@ -105,5 +107,6 @@ fn other_root(scene: &Scene) -> Result<()> {
     let elsewhere = scene.path("elsewhere");
     let root = elsewhere.to_string_lossy().into_owned();
     scene.bare_runtime().args(&["--root", &root, "state", &container.id]).run()?.fails()?;
+    std::fs::create_dir_all(&elsewhere)?;
     scene.bare_runtime().args(&["--root", &root, "list", "-q"]).run()?.prints("").map(drop)
 }

@@ -100,6 +100,7 @@ fn state_indented(scene: &Scene) -> Result<()> {
 }
 
 fn list_empty(scene: &Scene) -> Result<()> {
+    std::fs::create_dir_all(scene.root())?;
     let output = scene.runtime(&["list"]).run()?.ok()?;
     equal("lines", output.stdout.lines().count(), 1)?;
     let header: Vec<_> = output.stdout.split_whitespace().collect();
@@ -134,6 +135,7 @@ fn list_json(scene: &Scene) -> Result<()> {
 }
 
 fn list_json_empty(scene: &Scene) -> Result<()> {
+    std::fs::create_dir_all(scene.root())?;
     let listed = scene.runtime(&["list", "-f", "json"]).run()?.json()?;
     holds("not empty", listed.is_null() || listed.as_array().is_some_and(Vec::is_empty))
 }

@@ -14,7 +14,8 @@ use crate::journal::Level;
 use crate::lifecycle::{self, ConsoleEnd, Context, EventsError, LifecycleError};
 use crate::plan::StartMode;
 use crate::request::{
-    BundleRequest, EventsRequest, ListRequest, OutputFormat, PsRequest, Settings, SpecRequest,
+    BundleRequest, EventsRequest, ListRequest, OutputFormat, PlanFormat, PsRequest, Settings,
+    SpecRequest,
 };
 
 /// How a command ended.
@@ -111,7 +112,13 @@ fn perform(
         Request::Events(request) => events(context, &request)?,
         Request::Features => print(&output::features::Features::probe().to_json())?,
         Request::Spec(request) => write_spec(&request)?,
-        Request::Plan(request) => print(&lifecycle::explain(context, &request)?.to_string())?,
+        Request::Plan(request, format) => {
+            let explained = lifecycle::explain(context, &request)?;
+            print(&match format {
+                PlanFormat::Text => explained.to_string(),
+                PlanFormat::Json => explained.to_json(),
+            })?;
+        }
         Request::Check(request) => return check(context, &request),
         Request::Checkpoint(_) => return Err(CommandError::NoCriu { command: "checkpoint" }),
         Request::Restore(_) => return Err(CommandError::NoCriu { command: "restore" }),

@@ -36,9 +36,12 @@ use crate::request::Settings;
 /// The program's name.
 pub const NAME: &str = "runt";
 
-/// What `--help` prints, as a man page begins.
-const HELP_TEMPLATE: &str =
-    "NAME:\n   {bin} - {about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}";
+/// What `--help` prints, as a man page begins; `name` is the command with the program's.
+fn help_template(name: &str) -> String {
+    format!(
+        "NAME:\n   {name} - {{about}}\n\n{{usage-heading}} {{usage}}\n\n{{all-args}}{{after-help}}"
+    )
+}
 
 /// What it is for.
 const ABOUT: &str = "Run containers from OCI bundles";
@@ -152,7 +155,7 @@ fn program() -> Command {
     let program = Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
-        .help_template(HELP_TEMPLATE)
+        .help_template(help_template(NAME))
         .args_override_self(true);
     SettingsArgs::augment_args(program).about(ABOUT)
 }

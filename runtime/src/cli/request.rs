@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use crate::container_id::ContainerId;
 use crate::request::{
     BundleRequest, CheckpointRequest, CreateRequest, DeleteRequest, EventsRequest, ExecRequest,
-    KillRequest, ListRequest, PsRequest, RestoreRequest, RunRequest, SpecRequest, UpdateRequest,
+    KillRequest, ListRequest, PlanFormat, PsRequest, RestoreRequest, RunRequest, SpecRequest,
+    UpdateRequest,
 };
 
 /// A command with all it needs to know.
@@ -24,7 +25,7 @@ pub enum Request {
     Kill(KillRequest),
     List(ListRequest),
     Pause(ContainerId),
-    Plan(BundleRequest),
+    Plan(BundleRequest, PlanFormat),
     Ps(PsRequest),
     Restore(Box<RestoreRequest>),
     Resume(ContainerId),
@@ -78,6 +79,12 @@ pub enum UsageError {
     /// `--format`.
     #[error("invalid format option: `{given}` is not table or json")]
     OutputFormat {
+        /// As given.
+        given: String,
+    },
+    /// `plan --format`.
+    #[error("invalid format option: `{given}` is not text or json")]
+    PlanFormat {
         /// As given.
         given: String,
     },

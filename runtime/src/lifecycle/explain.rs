@@ -2,12 +2,14 @@
 
 use super::bundle::Bundle;
 use super::create::{ConsoleEnd, check_rootfs, compile_filter, plan_cgroup, plan_options};
-use super::{Context, LifecycleError, facts};
+use super::{Context, LifecycleError, facts, needs};
 use crate::cgroup::CgroupPlan;
 use crate::journal::{Journal, Level};
 use crate::plan::{Plan, StartMode, plan_container};
 use crate::request::{BundleRequest, CreateRequest, InheritedFds};
+use crate::seccomp::Program;
 use crate::spec::{ContainerPath, ContainerSpec, Hooks, MountKind, Namespaces};
+use serde::Serialize;
 use std::cell::RefCell;
 use std::fmt;
 use std::path::Path;
@@ -19,8 +21,8 @@ pub struct Explanation {
     pub cgroup: CgroupPlan,
     /// To the process.
     pub container: Plan,
-    /// Length of the seccomp filter, in instructions.
-    pub filter: Option<usize>,
+    /// The seccomp filter.
+    pub filter: Option<Program>,
 }
 
 impl fmt::Display for Explanation {
@@ -29,11 +31,46 @@ impl fmt::Display for Explanation {
         for line in self.cgroup.to_string().lines() {
             writeln!(f, "  {line}")?;
         }
-        if let Some(length) = self.filter {
-            writeln!(f, "seccomp: a filter of {length} instructions")?;
-        }
-        write!(f, "{}", self.container)
+        write!(f, "{}", self.container)?;
+        let Some(filter) = &self.filter else { return Ok(()) };
+        writeln!(f, "seccomp: a filter of {} instructions", filter.instructions.len())?;
+        filter.to_string().lines().try_for_each(|line| writeln!(f, "  {line}"))
     }
+}
+
+impl Explanation {
+    /// The same for programs: a list of lines for each part, and what is executed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let lines = |text: String| text.lines().map(str::to_owned).collect();
+        let plan = &self.container;
+        let document = Document {
+            cgroup: lines(self.cgroup.to_string()),
+            before: plan.lines_before(),
+            namespaces: plan.new_namespaces.iter_names().map(|(name, _)| name).collect(),
+            runtime: plan.lines_of_runtime(),
+            container: plan.steps.iter().map(ToString::to_string).collect(),
+            program: &plan.program.args,
+            warnings: &plan.warnings,
+            seccomp: self.filter.as_ref().map(|filter| lines(filter.to_string())),
+        };
+        let text = serde_json::to_string_pretty(&document);
+        text.expect("strings and lists always serialize") + "\n"
+    }
+}
+
+/// What `plan --format json` prints.
+#[derive(Serialize)]
+struct Document<'a> {
+    cgroup: Vec<String>,
+    before: Vec<String>,
+    namespaces: Vec<&'static str>,
+    runtime: Vec<String>,
+    container: Vec<String>,
+    program: &'a [String],
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seccomp: Option<Vec<String>>,
 }
 
 /// Plans the creation of a container.
@@ -53,7 +90,7 @@ fn explain_spec(
     request: &CreateRequest,
     spec: &ContainerSpec,
 ) -> Result<Explanation, LifecycleError> {
-    let filter = compile_filter(spec, context)?.map(|filter| filter.instructions.len());
+    let filter = compile_filter(spec, context)?;
     let cgroup = plan_cgroup(context.settings, request, spec)?;
     let cgroups = facts::Cgroups { places: &cgroup.places, by_unit: cgroup.unit.is_some() };
     let host = facts::probe_new(spec, &request.id, &cgroups)?;
@@ -113,6 +150,9 @@ fn check_spec(
     }
     if let Err(error) = explain_spec(context, &create_request(request), spec) {
         findings.refuse(&error);
+    }
+    for (level, text) in needs::unmet(spec) {
+        findings.record(level, format_args!("{text}"));
     }
     for mount in &spec.mounts {
         if let MountKind::Bind { source, remount: false, .. } = &mount.kind

@@ -13,6 +13,7 @@ mod explain;
 mod facts;
 mod idmap;
 mod kill;
+mod needs;
 mod netdev;
 mod query;
 mod start;

@@ -12,7 +12,8 @@ use super::path::bundle;
 use super::value::parse_duration;
 use crate::container_id::ContainerId;
 use crate::request::{
-    BundleRequest, EventsRequest, EventsRhythm, ListRequest, OutputFormat, PsRequest, SpecRequest,
+    BundleRequest, EventsRequest, EventsRhythm, ListRequest, OutputFormat, PlanFormat, PsRequest,
+    SpecRequest,
 };
 
 /// Declares a command whose only operand is a container.
@@ -151,13 +152,22 @@ impl BundleArgs {
 
 #[derive(Args)]
 pub(super) struct PlanArgs {
+    /// Format of the plan: text or json
+    #[arg(long, short = 'f', value_name = "FORMAT", default_value = "text")]
+    format: String,
+
     #[command(flatten)]
     bundle: BundleArgs,
 }
 
 impl Resolve for PlanArgs {
     fn resolve(self, environment: &Environment) -> Result<Request, UsageError> {
-        Ok(Request::Plan(self.bundle.request(environment)))
+        let format = match self.format.as_str() {
+            "text" => PlanFormat::Text,
+            "json" => PlanFormat::Json,
+            _ => return Err(UsageError::PlanFormat { given: self.format }),
+        };
+        Ok(Request::Plan(self.bundle.request(environment), format))
     }
 }
 

@@ -45,7 +45,8 @@ impl CommandEntry {
     pub(super) fn command(&self) -> Command {
         let command =
             Command::new(self.name).disable_help_subcommand(true).args_override_self(true);
-        let command = command.help_template(super::HELP_TEMPLATE);
+        let command =
+            command.help_template(super::help_template(&format!("{} {}", super::NAME, self.name)));
         // Last, for the doc comment of a flattened group would stand in its place.
         (self.augment)(command).about(self.about).long_about(None)
     }
