@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::harness::command::read_lossy;
 use crate::harness::process::{children, kill, reap, wait_ended};
-use crate::harness::{cgroups, rootfs};
+use crate::harness::{cgroups, patience, rootfs};
 use crate::known::Known;
 use crate::report::{Line, Outcome};
 use crate::suite::Entry;
@@ -164,7 +164,7 @@ impl Run<'_> {
         let Ok(live) = self.live.lock() else { return };
         for pid in children(std::process::id()).into_iter().filter(|pid| !live.contains(pid)) {
             kill(pid);
-            let _ = wait_ended(pid, Duration::from_secs(2));
+            let _ = wait_ended(pid, patience::seconds(2));
             reap(pid);
         }
     }

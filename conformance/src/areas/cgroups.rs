@@ -423,11 +423,16 @@ fn systemd_scope(scene: &Scene) -> Result<()> {
         .run()?
         .ok()?;
     let unit = format!("conf-{id}.scope");
-    scene
+    let shown = scene
         .program("systemctl")
         .args(&["show", "--property", "TasksMax,ActiveState", &unit])
         .run()?
-        .prints("ActiveState=active\nTasksMax=55\n")?;
+        .ok()?
+        .stdout;
+    // In systemd's order.
+    let mut lines: Vec<&str> = shown.lines().collect();
+    lines.sort_unstable();
+    equal("properties", lines.as_slice(), &["ActiveState=active", "TasksMax=55"][..])?;
     scene.runtime(&["delete", "--force", &id]).run()?.ok()?;
     let shown =
         scene.program("systemctl").args(&["show", "--property", "ActiveState", &unit]).run()?;

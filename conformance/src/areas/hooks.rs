@@ -323,7 +323,7 @@ fn poststop_time(scene: &Scene) -> Result<()> {
     let state = scene.runtime(&["state", &id]).run()?.json()?;
     let pid = i32::try_from(state["pid"].as_i64().context("pid")?)?;
     scene.runtime(&["kill", &id, "KILL"]).run()?.ok()?;
-    holds("init lives", wait_ended(pid, std::time::Duration::from_secs(10))?)?;
+    holds("init lives", wait_ended(pid, crate::harness::patience::seconds(10))?)?;
     holds("poststop ran at kill", !file.exists())?;
     scene.runtime(&["delete", "--force", &id]).run()?.ok()?;
     holds("poststop did not run", file.exists())
@@ -428,7 +428,7 @@ fn timeout(scene: &Scene) -> Result<()> {
         },
         &["hook", "timeout", "deadline"],
     )?;
-    holds("the timeout was not kept", start.elapsed() < std::time::Duration::from_secs(10))
+    holds("the timeout was not kept", start.elapsed() < crate::harness::patience::seconds(10))
 }
 
 fn timeout_zero(scene: &Scene) -> Result<()> {

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::harness::expect::{contains, equal, holds, lacks, mentions};
+use crate::harness::patience;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
 
@@ -500,7 +500,7 @@ fn listen_and_preserve(scene: &Scene) -> Result<()> {
 fn notified(scene: &Scene) -> Result<UnixDatagram> {
     let path = scene.path("notify.sock");
     let socket = UnixDatagram::bind(&path)?;
-    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    socket.set_read_timeout(Some(patience::seconds(10)))?;
     Ok(socket)
 }
 
@@ -568,5 +568,5 @@ fn notify_never(scene: &Scene) -> Result<()> {
     let _socket = notified(scene)?;
     let command = scene.run_command(&scene.bundle()?, &scene.id(), &["--detach"])?;
     let command = command.env("NOTIFY_SOCKET", scene.path("notify.sock"));
-    command.limit(Duration::from_secs(5)).run()?.ok().map(drop)
+    command.limit(patience::seconds(5)).run()?.ok().map(drop)
 }

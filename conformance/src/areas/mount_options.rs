@@ -275,7 +275,9 @@ fn idmap_mount(scene: &Scene) -> Result<()> {
 fn ridmap(scene: &Scene) -> Result<()> {
     let (dir, mut bundle) = mapped(scene, "ridmap")?;
     fs::create_dir(dir.join("sub"))?;
-    mount(Some("tmpfs"), &dir.join("sub"), Some("tmpfs"), MsFlags::empty(), None::<&str>)?;
+    // Of the same file system: tmpfs takes id mappings only since Linux 6.3.
+    let other = host_dir(scene, "other")?;
+    mount(Some(&other), &dir.join("sub"), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     let output = scene.run(bundle.sh("stat -c %u /m/a /m/sub"));
     umount(&dir.join("sub"))?;
     output?.prints("5000\n5000\n").map(drop)

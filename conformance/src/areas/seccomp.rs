@@ -512,7 +512,7 @@ fn listener(scene: &Scene) -> Result<()> {
     // The specification leaves open whether the agent hears of the container at create or at start.
     let _container = scene.start(&bundle)?;
     let listener = socket.receive()?.one()?;
-    let limit = std::time::Duration::from_secs(10);
+    let limit = crate::harness::patience::seconds(10);
     holds("no notification came", is_ready(&listener, PollFlags::IN, limit)?)
 }
 

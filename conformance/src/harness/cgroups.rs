@@ -65,7 +65,7 @@ pub fn destroy(dir: &Path) {
     let pids: Vec<i32> = procs.lines().filter_map(|pid| pid.parse().ok()).collect();
     pids.iter().copied().for_each(kill);
     for pid in pids {
-        let _ = super::process::wait_ended(pid, std::time::Duration::from_secs(2));
+        let _ = super::process::wait_ended(pid, super::patience::seconds(2));
         super::process::reap(pid);
     }
     let _ = fs::remove_dir(dir);

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::expect;
 use super::process::{kill, wait_ended};
+use super::{expect, patience};
 
 /// How long a single command may take before it is killed and the test fails.
-pub const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+pub const COMMAND_LIMIT: u64 = 20;
 
 /// A command that is being put together.
 pub struct Cmd {
@@ -43,7 +43,7 @@ impl Cmd {
             terminal: None,
             cwd: None,
             output,
-            limit: COMMAND_LIMIT,
+            limit: patience::seconds(COMMAND_LIMIT),
         }
     }
 

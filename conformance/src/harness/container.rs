@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::command::{Cmd, Output};
 use super::expect;
+use super::patience;
 use super::process::wait_ended;
 use super::scene::Scene;
 
 /// How long a container may take to end after it was told to.
-const END_LIMIT: Duration = Duration::from_secs(10);
+const END_LIMIT: u64 = 10;
 
 /// A container by its id, and the output of the command that made it.
 pub struct Container<'s> {
@@ -76,8 +76,9 @@ impl<'s> Container<'s> {
 
     /// Waits until the process `pid`, init of this container, has ended.
     pub fn wait_pid(&self, pid: i32) -> Result<()> {
-        if !wait_ended(pid, END_LIMIT)? {
-            bail!("container {} did not end within {} s", self.id, END_LIMIT.as_secs());
+        let limit = patience::seconds(END_LIMIT);
+        if !wait_ended(pid, limit)? {
+            bail!("container {} did not end within {} s", self.id, limit.as_secs());
         }
         Ok(())
     }

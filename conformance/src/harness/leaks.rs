@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 
-use super::cgroups;
 use super::process::{children, command_line, kill, wait_ended};
 use super::scene::Scene;
+use super::{cgroups, patience};
 
 /// How long a process may take to disappear after its container was deleted.
-const PROCESS_LIMIT: Duration = Duration::from_secs(2);
+const PROCESS_LIMIT: u64 = 2;
 
 /// The mounts of this mount namespace, as they were before the test.
 pub struct Before {
@@ -84,7 +84,7 @@ fn delete_all(scene: &Scene, leaks: &mut Vec<String>) -> Result<()> {
 ///
 /// Our parent adopts and reaps them.
 fn processes() -> Vec<String> {
-    let end = Instant::now() + PROCESS_LIMIT;
+    let end = Instant::now() + patience::seconds(PROCESS_LIMIT);
     let mut leaks = Vec::new();
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let parent = std::os::unix::process::parent_id();
@@ -93,7 +93,7 @@ fn processes() -> Vec<String> {
         if !wait_ended(pid, left).unwrap_or(true) {
             leaks.push(format!("process {pid} `{}`", command_line(pid)));
             kill(pid);
-            let _ = wait_ended(pid, PROCESS_LIMIT);
+            let _ = wait_ended(pid, patience::seconds(PROCESS_LIMIT));
         }
     }
     leaks

@@ -8,6 +8,7 @@ pub mod elf;
 pub mod expect;
 pub mod host;
 pub mod leaks;
+pub mod patience;
 pub mod process;
 pub mod rootfs;
 pub mod scene;

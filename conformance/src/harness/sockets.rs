@@ -6,16 +6,17 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use rustix::event::PollFlags;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
+use super::patience;
 use super::process::is_ready;
 
 /// How long to wait for the other side.
-const SOCKET_LIMIT: Duration = Duration::from_secs(10);
+const SOCKET_LIMIT: u64 = 10;
 
 /// A listening socket that receives descriptors.
 pub struct DescriptorSocket {
@@ -49,11 +50,11 @@ impl DescriptorSocket {
 
     /// Accepts one connection and reads one message with its descriptors.
     pub fn receive(&self) -> Result<Received> {
-        if !is_ready(&self.listener, PollFlags::IN, SOCKET_LIMIT)? {
+        if !is_ready(&self.listener, PollFlags::IN, patience::seconds(SOCKET_LIMIT))? {
             bail!("nobody connected to `{}`", self.path.display());
         }
         let (stream, _) = self.listener.accept()?;
-        stream.set_read_timeout(Some(SOCKET_LIMIT))?;
+        stream.set_read_timeout(Some(patience::seconds(SOCKET_LIMIT)))?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut buffer = vec![0u8; 64 * 1024];
@@ -85,7 +86,7 @@ impl Received {
 pub fn read_until(master: &OwnedFd, want: &str) -> Result<String> {
     let mut file = fs::File::from(master.try_clone()?);
     let mut seen = Vec::new();
-    let end = Instant::now() + SOCKET_LIMIT;
+    let end = Instant::now() + patience::seconds(SOCKET_LIMIT);
     loop {
         let text = String::from_utf8_lossy(&seen).into_owned();
         if text.contains(want) {
@@ -108,7 +109,7 @@ pub fn read_until(master: &OwnedFd, want: &str) -> Result<String> {
 pub fn read_fifo(path: &Path) -> Result<String> {
     use rustix::fs::{Mode, OFlags, open};
     let fd = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
-    if !is_ready(&fd, PollFlags::IN, SOCKET_LIMIT)? {
+    if !is_ready(&fd, PollFlags::IN, patience::seconds(SOCKET_LIMIT))? {
         bail!("nobody wrote to `{}`", path.display());
     }
     let mut text = [0u8; 4096];

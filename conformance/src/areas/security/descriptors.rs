@@ -100,7 +100,8 @@ fn poller(scene: &Scene) -> Result<()> {
 
 /// Notes every process whose descriptors above stdio can be followed while it is still the runtime:
 /// its name is no name of the image's, before and after. Their mere numbers are there for whoever
-/// has the user id that owns the directory.
+/// has the user id that owns the directory. Sockets are passed over: procfs opens none, and the
+/// one that would tell of a failed execve(2) is there until the kernel closes it in that call.
 const SPY: &str = r"
 echo up >/up
 while :; do for p in /proc/[0-9]*; do
@@ -108,7 +109,7 @@ while :; do for p in /proc/[0-9]*; do
   case $c in sh|true|sleep|busybox|'') continue;; esac
   for f in $p/fd/*; do
     case $f in *'*') break;; */0|*/1|*/2) continue;; esac
-    test -e $f || continue
+    test -e $f && ! test -S $f || continue
     d=; read d 2>/dev/null <$p/comm
     test '$d' = '$c' && echo $c $f >>/found
     break

@@ -1,13 +1,13 @@
 //! S28: the runtime is killed at its N-th system call, for many N; what is left can be removed.
 
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::harness::cgroups;
 use crate::harness::command::Cmd;
 use crate::harness::host::Need;
+use crate::harness::patience;
 use crate::harness::process::{children, command_line, wait_ended};
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
@@ -16,7 +16,7 @@ const NEEDS: &[Need] = &[Need::Program("strace")];
 /// Rounds of the whole suite per kill point of these tests.
 const ROUNDS_PER_POINT: u32 = 5;
 /// How long a process may take to notice that its runtime is gone.
-const END_LIMIT: Duration = Duration::from_secs(3);
+const END_LIMIT: u64 = 3;
 
 pub(crate) const TESTS: &[Test] = &[
     test("S28-create", "RUNTIME.md S28", NEEDS, at_create),
@@ -57,7 +57,7 @@ fn is_removable(scene: &Scene, id: &str, n: u32) -> Result<()> {
         .with_context(|| format!("killed at {n}"))?;
     let own = i32::try_from(std::process::id())?;
     for pid in children(std::os::unix::process::parent_id()).into_iter().filter(|pid| *pid != own) {
-        if !wait_ended(pid, END_LIMIT)? {
+        if !wait_ended(pid, patience::seconds(END_LIMIT))? {
             bail!("killed at {n}: process {pid} `{}` is left", command_line(pid));
         }
     }
