@@ -83,10 +83,22 @@ pub fn remove_dir<P: rustix::path::Arg>(dir: BorrowedFd<'_>, path: P) -> Result<
 }
 
 /// Whether `name` exists in `dir`.
-pub fn exists(dir: BorrowedFd<'_>, name: &str) -> Result<bool> {
+pub fn exists<P: rustix::path::Arg>(dir: BorrowedFd<'_>, name: P) -> Result<bool> {
     match rustix::fs::accessat(dir, name, rustix::fs::Access::EXISTS, AtFlags::empty()) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether the caller may make something in the directory `path`.
+///
+/// # Errors
+/// What faccessat(2) says, but `EACCES` and `EROFS`: those are the answer.
+pub fn is_writable<P: rustix::path::Arg>(path: P) -> Result<bool> {
+    match rustix::fs::accessat(CWD, path, rustix::fs::Access::WRITE_OK, AtFlags::EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::ACCESS | Errno::ROFS) => Ok(false),
         Err(errno) => Err(errno),
     }
 }

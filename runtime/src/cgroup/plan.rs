@@ -71,6 +71,8 @@ pub struct CgroupPlan {
     pub owner: Option<HostUid>,
     /// Go on without a cgroup if the kernel denies one.
     pub optional: bool,
+    /// Where the container is then: in the runtime's own cgroups.
+    pub own: Vec<Place>,
     /// The controller whose limits a rootless container would lose without a cgroup.
     pub needs: Option<&'static str>,
     /// The transient unit, with the systemd driver.
@@ -232,6 +234,7 @@ impl CgroupPlan {
             devices,
             owner: request.delegate_to.filter(|_| kind == LayoutKind::V2),
             optional: request.rootless && request.cgroups_path.is_none(),
+            own: own_places(layout),
             needs: limits.first_needed,
             places,
             unit,
@@ -269,6 +272,20 @@ fn plan_devices(
         writes if writes.is_empty() => DeviceFilter::None,
         writes => DeviceFilter::Legacy { place, writes },
     })
+}
+
+fn own_places(layout: &CgroupLayout) -> Vec<Place> {
+    let legacy = layout.legacy.iter().map(|legacy| Place {
+        hierarchy: Hierarchy::Legacy(legacy.names.clone()),
+        mount: legacy.mount.clone(),
+        path: legacy.own.clone(),
+    });
+    let unified = layout.unified.iter().map(|unified| Place {
+        hierarchy: Hierarchy::Unified,
+        mount: unified.mount.clone(),
+        path: unified.own.clone(),
+    });
+    legacy.chain(unified).collect()
 }
 
 /// The cgroupfs driver's directories.

@@ -66,8 +66,7 @@ pub fn launch(
     check_inherited(request.inherited)?;
     let filter = compile_filter(&bundle.spec, context)?;
     let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
-    let cgroups =
-        facts::Cgroups { places: &cgroup_plan.places, by_unit: cgroup_plan.unit.is_some() };
+    let cgroups = facts::Cgroups::planned(&cgroup_plan);
     let host = facts::probe_new(&bundle.spec, &request.id, &cgroups)?;
     let options = plan_options(context.settings, request, start, console);
     let plan = plan_container(&bundle.spec, &host, &options)?;

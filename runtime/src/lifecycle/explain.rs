@@ -92,7 +92,7 @@ fn explain_spec(
 ) -> Result<Explanation, LifecycleError> {
     let filter = compile_filter(spec, context)?;
     let cgroup = plan_cgroup(context.settings, request, spec)?;
-    let cgroups = facts::Cgroups { places: &cgroup.places, by_unit: cgroup.unit.is_some() };
+    let cgroups = facts::Cgroups::planned(&cgroup);
     let host = facts::probe_new(spec, &request.id, &cgroups)?;
     let options = plan_options(context.settings, request, StartMode::Later, ConsoleEnd::Socket);
     let container = plan_container(spec, &host, &options)?;

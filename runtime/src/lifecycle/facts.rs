@@ -2,18 +2,41 @@
 
 use super::LifecycleError;
 use super::error::kernel_error;
-use crate::cgroup::{Hierarchy, Place};
+use crate::cgroup::{CgroupPlan, Hierarchy, Place};
 use crate::container_id::ContainerId;
 use crate::plan::{CgroupMount, HostFacts};
 use crate::resctrl::{self, ResctrlFacts};
 use crate::spec::{ContainerSpec, Process};
-use kernel::{file, identity};
+use kernel::{Errno, cgroupfs, file, identity};
 
 /// Where the container is or will be among the cgroups.
 pub(super) struct Cgroups<'a> {
     pub(super) places: &'a [Place],
     /// systemd has yet to put it there.
     pub(super) by_unit: bool,
+}
+
+impl<'a> Cgroups<'a> {
+    /// Those of a container that is to be made. Where it will be denied a cgroup it could do
+    /// without, it stays in the runtime's own.
+    pub(super) fn planned(plan: &'a CgroupPlan) -> Cgroups<'a> {
+        let denied = plan.optional && plan.places.iter().any(|place| !may_be_made(place));
+        let places = if denied { &plan.own } else { &plan.places };
+        Cgroups { places, by_unit: plan.unit.is_some() }
+    }
+}
+
+/// Whether the cgroup is there, or what is there of the path to it is the caller's.
+fn may_be_made(place: &Place) -> bool {
+    let dir = place.dir();
+    let mut above = dir.ancestors();
+    if above.next().is_some_and(|dir| cgroupfs::exists(cgroupfs::CWD, dir) == Ok(true)) {
+        return true;
+    }
+    above
+        .map(cgroupfs::is_writable)
+        .find(|writable| *writable != Err(Errno::NOENT))
+        .is_some_and(|writable| writable == Ok(true))
 }
 
 /// Probes the host, as far as `spec` and `process` make it matter.
@@ -89,5 +112,26 @@ fn cgroup_mount(places: &[Place]) -> CgroupMount {
             }
             CgroupMount::PerController { hierarchies, links }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cgroup::CgroupPath;
+
+    #[test]
+    fn a_cgroup_may_be_made_where_the_nearest_directory_is_ones_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |mount: &str, path: &str| Place {
+            hierarchy: Hierarchy::Unified,
+            mount: mount.into(),
+            path: CgroupPath::parse(path).unwrap(),
+        };
+        let own = dir.path().to_str().unwrap();
+        assert!(may_be_made(&place(own, "/a/b")));
+        assert!(may_be_made(&place("/", "/proc")));
+        // procfs lets nobody make anything, but says so only to those it asks for permission.
+        assert_eq!(may_be_made(&place("/proc", "/x/y")), identity::effective_uid() == 0);
     }
 }
