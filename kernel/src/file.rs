@@ -3,7 +3,10 @@
 use crate::{Errno, Result};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::path::Arg;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::OsString;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 pub use rustix::fs::CWD;
 
@@ -43,6 +46,41 @@ pub fn open_path(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
 /// What openat(2) says.
 pub fn open_read(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
     rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// What the symlink `path` says; a magic link of procfs says what the kernel has at its end.
+///
+/// # Errors
+/// `EINVAL` if it is no symlink, else what readlinkat(2) says.
+pub fn read_link(dir: BorrowedFd<'_>, path: impl Arg) -> Result<PathBuf> {
+    let text = rustix::fs::readlinkat(dir, path, Vec::new())?;
+    Ok(PathBuf::from(OsString::from_vec(text.into_bytes())))
+}
+
+/// The path of what is open, from the root of the mount namespace it is in.
+///
+/// # Errors
+/// What readlinkat(2) says.
+pub fn path_of(file: impl AsFd) -> Result<PathBuf> {
+    read_link(CWD, format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()))
+}
+
+/// Makes sure that `file` is open for writing.
+///
+/// # Errors
+/// `EBADF` if it is not.
+pub fn check_writable(file: impl AsFd) -> Result<()> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    let mode = flags & OFlags::RWMODE;
+    if mode == OFlags::WRONLY || mode == OFlags::RDWR { Ok(()) } else { Err(Errno::BADF) }
+}
+
+/// Keeps `file` open across execve(2), under its number.
+///
+/// # Errors
+/// None for an open descriptor.
+pub fn keep_across_exec(file: impl AsFd) -> Result<()> {
+    rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty())
 }
 
 /// Reads a file of procfs or cgroupfs, which those print in one go, into `buffer`.
@@ -262,6 +300,14 @@ pub fn unlock(file: impl AsFd) -> Result<()> {
 #[must_use]
 pub fn exists(dir: BorrowedFd<'_>, path: impl Arg) -> bool {
     rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+}
+
+/// Whether what is open has no name any more.
+///
+/// # Errors
+/// What fstat(2) says.
+pub fn is_removed(file: impl AsFd) -> Result<bool> {
+    Ok(rustix::fs::fstat(file)?.st_nlink == 0)
 }
 
 /// What kind of file a descriptor is, and which device a node stands for.

@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod cli;
 pub mod container_id;
+pub mod criu;
 pub mod foreground;
 pub mod hooks;
 pub mod init;

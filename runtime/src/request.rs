@@ -3,7 +3,7 @@
 //! The lifecycle functions take these and nothing else: paths are absolute, ids are checked, and
 //! what the environment says (`NOTIFY_SOCKET`, `LISTEN_FDS`) is a field.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::container_id::ContainerId;
@@ -370,6 +370,14 @@ pub struct CriuOptions {
     pub empty_network_namespace: bool,
     /// `--manage-cgroups-mode`.
     pub cgroups_mode: CriuCgroupsMode,
+}
+
+impl CriuOptions {
+    /// Where the images are, and where the work is done if that is elsewhere.
+    #[must_use]
+    pub fn directories(&self) -> Vec<&Path> {
+        std::iter::once(&self.image_path).chain(&self.work_path).map(PathBuf::as_path).collect()
+    }
 }
 
 /// What criu does about control groups.

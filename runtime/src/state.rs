@@ -8,6 +8,7 @@
 //!   start.sock            the init process waits here; there until the container is started
 //!   seccomp.bpf           the compiled filter, for exec
 //!   notify/notify.sock    what the program reports on, where the caller has a $NOTIFY_SOCKET
+//!   criu/                 what criu needs, while it dumps or restores the container
 //! ```
 //! Nothing is ever rewritten, but the record's limits by `update`, with a rename: the status
 //! follows from which files are there and from whether the process of that pid and start time
@@ -20,6 +21,7 @@ use crate::resctrl::ResctrlRecord;
 use kernel::{Errno, file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -36,6 +38,9 @@ const CONFIG: &str = "config.json";
 const INIT: &str = "init";
 const START_SOCKET: &str = "start.sock";
 const FILTER: &str = "seccomp.bpf";
+const CRIU_DIR: &str = "criu";
+const CRIU_ROOT: &str = "criu/root";
+const CRIU_UNIFIED: &str = "criu/unified";
 const NOTIFY_DIR: &str = "notify";
 const NOTIFY_SOCKET: &str = "notify/notify.sock";
 
@@ -69,6 +74,9 @@ pub struct Record {
     /// Whether it stays in its maker's session keyring.
     #[serde(default)]
     pub no_new_keyring: bool,
+    /// Whether it comes from a checkpoint: criu gives it a time namespace.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub restored: bool,
     /// Whether its mounts are in its maker's mount namespace, to be taken away with it.
     #[serde(default)]
     pub shares_mounts: bool,
@@ -78,6 +86,11 @@ pub struct Record {
     /// Whether the config has poststart or poststop hooks.
     #[serde(default)]
     pub late_hooks: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The init process: a pid is reused, a pid with its start time is not.
@@ -192,6 +205,26 @@ pub fn notify_paths(root: &Path, id: &ContainerId) -> (PathBuf, PathBuf) {
     (dir.join(NOTIFY_DIR), dir.join(NOTIFY_SOCKET))
 }
 
+/// Where criu works for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CriuPaths {
+    /// The directory of it all.
+    pub dir: PathBuf,
+    /// For the rootfs.
+    pub root: PathBuf,
+    /// For the host's cgroups.
+    pub unified: PathBuf,
+}
+
+impl CriuPaths {
+    /// Those of container `id`.
+    #[must_use]
+    pub fn of(root: &Path, id: &str) -> CriuPaths {
+        let at = |name| root.join(id).join(name);
+        CriuPaths { dir: at(CRIU_DIR), root: at(CRIU_ROOT), unified: at(CRIU_UNIFIED) }
+    }
+}
+
 /// A container's directory.
 #[derive(Debug)]
 pub struct StateDir {
@@ -289,9 +322,14 @@ impl StateDir {
     /// Waits until nobody else changes the container's lifecycle.
     ///
     /// # Errors
-    /// [`StateError::Read`].
+    /// [`StateError::NotFound`] if it was removed meanwhile: what has its name by now is another
+    /// container. Else [`StateError::Read`].
     pub fn lock(&self) -> Result<(), StateError> {
-        file::lock(&self.dir).map_err(|e| self.read_error("lock", e))
+        let locked = file::lock(&self.dir).and_then(|()| file::is_removed(&self.dir));
+        match locked.map_err(|e| self.read_error("lock", e))? {
+            true => Err(StateError::NotFound { id: self.id.clone() }),
+            false => Ok(()),
+        }
     }
 
     /// Whether somebody changes it just now.
@@ -417,6 +455,39 @@ impl StateDir {
             .map_err(|e| self.write_error(NOTIFY_DIR, e.into()))
     }
 
+    /// Makes the directory that criu works in: it holds `root`, where criu sees the rootfs of a
+    /// container that is restored, and `unified` for the host's cgroups: a link to `cgroups`, or
+    /// a directory without that.
+    ///
+    /// # Errors
+    /// [`StateError::Write`].
+    pub fn make_criu_dir(&self, cgroups: Option<&CStr>) -> Result<(), StateError> {
+        let failed = |errno: Errno| self.write_error(CRIU_DIR, errno.into());
+        // What a command that was killed has left is in the way.
+        self.remove_criu_dir().map_err(failed)?;
+        for dir in [CRIU_DIR, CRIU_ROOT] {
+            file::mkdir(self.dir.as_fd(), dir, 0o755).map_err(failed)?;
+        }
+        match cgroups {
+            Some(target) => kernel::rootdir::make_symlink(&self.dir, CRIU_UNIFIED, target),
+            None => file::mkdir(self.dir.as_fd(), CRIU_UNIFIED, 0o755),
+        }
+        .map_err(failed)
+    }
+
+    /// Removes it again.
+    ///
+    /// # Errors
+    /// What unlinkat(2) says.
+    pub fn remove_criu_dir(&self) -> kernel::Result<()> {
+        match gone(file::unlink(self.dir.as_fd(), CRIU_UNIFIED)) {
+            Err(Errno::ISDIR) => gone(file::rmdir(self.dir.as_fd(), CRIU_UNIFIED))?,
+            other => other?,
+        }
+        gone(file::rmdir(self.dir.as_fd(), CRIU_ROOT))?;
+        gone(file::rmdir(self.dir.as_fd(), CRIU_DIR))
+    }
+
     /// Connects to the waiting init process.
     ///
     /// # Errors
@@ -465,6 +536,8 @@ impl StateDir {
             if name == NOTIFY_DIR {
                 gone(file::unlink(self.dir.as_fd(), NOTIFY_SOCKET))?;
                 gone(file::rmdir(self.dir.as_fd(), NOTIFY_DIR))?;
+            } else if name == CRIU_DIR {
+                self.remove_criu_dir()?;
             } else {
                 gone(file::unlink(self.dir.as_fd(), name.as_str()))?;
             }
@@ -590,5 +663,31 @@ mod tests {
         state.listen().unwrap();
         state.remove().unwrap();
         assert!(matches!(StateDir::open(&root, &id), Err(StateError::NotFound { .. })));
+    }
+
+    #[test]
+    fn who_waited_for_a_removed_container_does_not_get_the_next_of_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let id = ContainerId::parse("c").unwrap();
+        let first = StateDir::create(root.path(), &id).unwrap();
+        let waiting = StateDir::open(root.path(), &id).unwrap();
+        first.remove().unwrap();
+        drop(first);
+        let _second = StateDir::create(root.path(), &id).unwrap();
+        assert!(matches!(waiting.lock(), Err(StateError::NotFound { .. })));
+    }
+
+    #[test]
+    fn what_criu_worked_in_goes_with_the_container() {
+        let root = tempfile::tempdir().unwrap();
+        let id = ContainerId::parse("c").unwrap();
+        let state = StateDir::create(root.path(), &id).unwrap();
+        for cgroups in [Some(c"/sys/fs/cgroup"), None] {
+            state.make_criu_dir(cgroups).unwrap();
+        }
+        let paths = CriuPaths::of(root.path(), "c");
+        assert!(paths.root.is_dir() && paths.unified.is_dir());
+        state.remove().unwrap();
+        assert!(!paths.dir.exists());
     }
 }

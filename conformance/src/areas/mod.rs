@@ -4,6 +4,7 @@ use crate::suite::Area;
 
 mod bad_input;
 mod cgroups;
+mod checkpoint;
 mod devices;
 mod exec;
 mod hooks;
@@ -36,6 +37,7 @@ pub(crate) const AREAS: &[Area] = &[
     Area { name: "devices", tests: &[devices::TESTS] },
     Area { name: "namespaces", tests: &[namespaces::TESTS] },
     Area { name: "cgroups", tests: &[cgroups::TESTS, resources::TESTS] },
+    Area { name: "checkpoint", tests: &[checkpoint::TESTS] },
     Area { name: "seccomp", tests: &[seccomp::TESTS] },
     Area { name: "linux", tests: &[linux::TESTS] },
     Area { name: "hooks", tests: &[hooks::TESTS] },

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// Something a test can't do without; a host that lacks it skips the test, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub enum Need {
     NoPath(&'static str),
     /// The program is found in `PATH`.
     Program(&'static str),
+    /// criu is installed and says that it can work here.
+    Criu,
     /// The test process holds this capability (by number) in its permitted set.
     Capability(u32),
 }
@@ -45,6 +49,7 @@ impl Need {
             Need::Path(path) => (Path::new(path).exists(), format!("no `{path}`")),
             Need::NoPath(path) => (!Path::new(path).exists(), format!("`{path}` exists")),
             Need::Program(name) => (find_program(name), format!("no program `{name}`")),
+            Need::Criu => (criu_works(), "`criu check` fails, or there is no criu".to_owned()),
             Need::Capability(number) => {
                 (has_capability(number), format!("capability {number} is not permitted here"))
             }
@@ -80,6 +85,15 @@ fn cpus() -> usize {
 fn find_program(name: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))
+}
+
+fn criu_works() -> bool {
+    static WORKS: OnceLock<bool> = OnceLock::new();
+    *WORKS.get_or_init(|| {
+        let mut check = Command::new("criu");
+        check.arg("check").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        check.status().is_ok_and(|status| status.success())
+    })
 }
 
 fn has_capability(number: u32) -> bool {

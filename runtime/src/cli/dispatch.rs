@@ -7,7 +7,9 @@ use std::path::Path;
 use super::log::Log;
 use super::output::spec::Privilege;
 use super::output::{self, StateReport};
-use super::supervise::{SuperviseError, exec_process, run_container, start_container};
+use super::supervise::{
+    SuperviseError, exec_process, restore_container, run_container, start_container,
+};
 use super::{Environment, Request, UserNames};
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::journal::Level;
@@ -51,8 +53,6 @@ pub(super) enum CommandError {
     Spec(#[from] output::spec::WriteSpecError),
     #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
-    #[error("`{command}` can't be done: this build does not drive criu")]
-    NoCriu { command: &'static str },
 }
 
 impl CommandError {
@@ -120,8 +120,8 @@ fn perform(
             })?;
         }
         Request::Check(request) => return check(context, &request),
-        Request::Checkpoint(_) => return Err(CommandError::NoCriu { command: "checkpoint" }),
-        Request::Restore(_) => return Err(CommandError::NoCriu { command: "restore" }),
+        Request::Checkpoint(request) => lifecycle::checkpoint(context, &request)?,
+        Request::Restore(request) => return Ok(restore_container(context, &request)?),
     }
     Ok(0)
 }

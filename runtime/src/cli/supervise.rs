@@ -10,7 +10,7 @@ use crate::container_id::ContainerId;
 use crate::foreground::{Foreground, ForegroundError, NotifyError, NotifyProxy};
 use crate::lifecycle::{self, ConsoleEnd, Context, Launched, LifecycleError};
 use crate::plan::StartMode;
-use crate::request::{CreateRequest, DeleteRequest, ExecRequest, RunRequest};
+use crate::request::{CreateRequest, DeleteRequest, ExecRequest, RestoreRequest, RunRequest};
 use crate::state::notify_paths;
 
 /// Why a container in the foreground was lost.
@@ -41,14 +41,37 @@ pub(super) fn run_container(
         }
         return Ok(0);
     }
+    in_foreground(context, request, || {
+        lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Caller)
+    })
+}
+
+/// Restores the container of `request` and returns its exit code; 0 once a detached one runs.
+pub(super) fn restore_container(
+    context: Context<'_>,
+    request: &RestoreRequest,
+) -> Result<u8, SuperviseError> {
+    if request.run.detach {
+        lifecycle::restore(context, request, ConsoleEnd::Socket)?;
+        return Ok(0);
+    }
+    in_foreground(context, &request.run, || {
+        lifecycle::restore(context, request, ConsoleEnd::Caller)
+    })
+}
+
+/// Stays with the container that `launch` makes until it ends, and deletes it.
+fn in_foreground(
+    context: Context<'_>,
+    request: &RunRequest,
+    launch: impl FnOnce() -> Result<Launched, LifecycleError>,
+) -> Result<u8, SuperviseError> {
     // Before there is a process whose end could be missed.
     kernel::signal::block_all().map_err(SuperviseError::Signals)?;
     if !request.no_subreaper {
         kernel::process::set_child_subreaper().map_err(SuperviseError::Subreaper)?;
     }
-    let launched =
-        lifecycle::launch(context, &request.create, StartMode::AtOnce, ConsoleEnd::Caller)?;
-    let exit = stay(context, launched);
+    let exit = stay(context, launch()?);
     if !request.keep || exit.is_err() {
         delete(context, &request.create);
     }

@@ -267,7 +267,12 @@ pub(super) fn plan_options(
     }
 }
 
-fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootless: bool) -> Record {
+pub(super) fn record(
+    bundle: &Bundle,
+    request: &CreateRequest,
+    cgroup: &CgroupPlan,
+    rootless: bool,
+) -> Record {
     Record {
         version: RECORD_VERSION,
         oci_version: bundle.spec.oci_version.clone(),
@@ -280,6 +285,7 @@ fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan, rootles
         resctrl: None,
         rootless,
         no_new_keyring: request.no_new_keyring,
+        restored: false,
         shares_pids: !bundle.spec.namespaces.pid.is_new(),
         shares_mounts: bundle.spec.namespaces.mount.is_inherited(),
         late_hooks: !bundle.spec.hooks.poststart.is_empty()

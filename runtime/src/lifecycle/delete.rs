@@ -55,7 +55,10 @@ pub fn delete(
         stop(context, &record, init);
         killed = init;
     }
-    state.lock()?;
+    match state.lock() {
+        Err(StateError::NotFound { .. }) if request.force => return Ok(DeleteOutcome::Absent),
+        other => other?,
+    }
     let init = state.init()?;
     match status_of(init, &state, &record)? {
         Status::Stopped if init.is_some() && init == killed => {}
@@ -69,7 +72,7 @@ pub fn delete(
 }
 
 /// Removes what is left of a stopped container.
-fn take_away(
+pub(super) fn take_away(
     context: Context<'_>,
     state: &StateDir,
     record: &Record,

@@ -1,6 +1,7 @@
 //! Why a command failed.
 
 use crate::cgroup::CgroupError;
+use crate::criu::CriuError;
 use crate::foreground::NotifyError;
 use crate::hooks::HookError;
 use crate::plan::PlanError;
@@ -33,6 +34,18 @@ pub enum LifecycleError {
     Notify(#[from] NotifyError),
     #[error(transparent)]
     Resctrl(#[from] ResctrlError),
+    #[error(transparent)]
+    Criu(#[from] CriuError),
+    #[error("container cannot be checkpointed in {} state", status.name())]
+    CheckpointStatus { status: Status },
+    #[error("cannot use the directory `{}`", path.display())]
+    CriuDirectory { path: PathBuf, source: io::Error },
+    #[error("invalid --parent-path: `{}`", path.display())]
+    ParentPath { path: PathBuf, source: io::Error },
+    #[error("invalid --status-fd {number}")]
+    StatusFd { number: u32, source: io::Error },
+    #[error("`descriptors.json` of the checkpoint is not valid")]
+    Descriptors(#[source] serde_json::Error),
     #[error("cannot compile `linux.seccomp`")]
     Seccomp(#[from] SeccompError),
     #[error("rootfs `{}` cannot be used", path.display())]

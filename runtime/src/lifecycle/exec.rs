@@ -17,7 +17,7 @@ use crate::plan::{ExecPlan, PlanOptions, StartMode, plan_exec};
 use crate::request::{ExecProcess, ExecRequest, ProcessChanges};
 use crate::seccomp::Program as Filter;
 use crate::spec::{
-    Capabilities, ContainerGid, ContainerSpec, ContainerUid, HostPid, Process, limits,
+    Capabilities, ContainerGid, ContainerSpec, ContainerUid, HostPid, Namespace, Process, limits,
 };
 use crate::state::{InitProcess, Record, StateDir, Status};
 use kernel::{file, process, unix_socket};
@@ -37,7 +37,11 @@ pub fn exec(
     let state = StateDir::open(&context.settings.root, &request.id)?;
     let record = state.record()?;
     let (init, pidfd) = open_init(&state, &record, request)?;
-    let spec = parse(&state.config()?, &record.bundle, &())?;
+    let mut spec = parse(&state.config()?, &record.bundle, &())?;
+    if record.restored && spec.namespaces.time.is_inherited() {
+        // criu restores the clocks by a time namespace.
+        spec.namespaces.time = Namespace::New;
+    }
     let process = wanted_process(&spec, request, context)?;
     spec.check_process(&process)?;
     check_console(process.terminal, request.console_socket.is_some(), console)?;

@@ -2,6 +2,7 @@
 //! typed request and a typed result. Nothing here prints.
 
 mod bundle;
+mod checkpoint;
 mod child;
 mod create;
 mod delete;
@@ -16,9 +17,11 @@ mod kill;
 mod needs;
 mod netdev;
 mod query;
+mod restore;
 mod start;
 mod update;
 
+pub use checkpoint::checkpoint;
 pub use create::{ConsoleEnd, Launched, launch};
 pub use delete::{DeleteOutcome, delete};
 pub use error::LifecycleError;
@@ -27,6 +30,7 @@ pub use exec::exec;
 pub use explain::{Explanation, Finding, check, explain};
 pub use kill::{kill, pause, resume};
 pub use query::{ContainerView, list, state, view};
+pub use restore::restore;
 pub use start::start;
 pub use update::update;
 

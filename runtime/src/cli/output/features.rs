@@ -133,7 +133,7 @@ impl Features {
             },
             annotations: BTreeMap::from([
                 ("io.tug.runt.version", env!("CARGO_PKG_VERSION")),
-                ("org.opencontainers.runc.checkpoint.enabled", "false"),
+                ("org.opencontainers.runc.checkpoint.enabled", "true"),
             ]),
             potentially_unsafe_config_annotations: UNSAFE_ANNOTATIONS,
         }
