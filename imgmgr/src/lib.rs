@@ -17,6 +17,7 @@ pub mod registry;
 pub mod repack;
 pub mod snapshot;
 pub mod store;
+pub mod toc;
 pub mod trust;
 pub mod unpack;
 pub mod upkeep;

@@ -22,8 +22,6 @@ pub const MAX_DEVICE_MAJOR: u32 = (1 << 12) - 1;
 pub const MAX_DEVICE_MINOR: u32 = (1 << 20) - 1;
 /// Largest window of a zstd frame, as a power of two: what the format's tools accept unasked.
 pub const MAX_ZSTD_WINDOW_LOG: u32 = 27;
-/// Most bytes of an estargz or zstd:chunked table of contents.
-pub const MAX_TOC_BYTES: u64 = 256 << 20;
 
 /// The limits that a caller may set; each refusal names the one it met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

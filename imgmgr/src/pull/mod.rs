@@ -9,6 +9,7 @@
 //! Every blob is leased before it is looked for, so a sweep can't take it in between.
 
 mod layers;
+mod splice;
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -24,9 +25,10 @@ use crate::image::{
 };
 use crate::progress::{BlobState, Progress};
 use crate::reference::Reference;
-use crate::registry::{BlobFetch, FailureKind, FetchedManifest, RegistryError, Remote};
+use crate::registry::{BlobFetch, FailureKind, FetchedManifest, Nearby, RegistryError, Remote};
 use crate::store::{ImageEntry, Ingest, IngestStart, Lease, MAX_INDEX_DEPTH, Store, StoreError};
 use crate::trust::{Policy, TrustError, check_registry};
+use splice::{LocalChunks, Splice};
 
 /// What of an index is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +177,8 @@ pub async fn pull(
     sink: Option<Arc<dyn LayerSink>>,
 ) -> Result<Pulled> {
     let lease = store.lease()?;
-    let pull = Pull { remote, reference, store, options, progress, sink, lease };
+    let chunks = tokio::sync::OnceCell::new();
+    let pull = Pull { remote, reference, store, options, progress, sink, lease, chunks };
     if let Some(entry) = pull.unchanged(name).await? {
         pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
         return Ok(Pulled { entry, up_to_date: true });
@@ -210,6 +213,8 @@ struct Pull<'a> {
     progress: Arc<dyn Progress>,
     sink: Option<Arc<dyn LayerSink>>,
     lease: Lease,
+    /// The chunks that blobs of the store have, looked up when first asked for.
+    chunks: tokio::sync::OnceCell<Arc<LocalChunks>>,
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -396,10 +401,12 @@ impl Pull<'_> {
             return Ok(());
         }
         progress.state(blob, BlobState::Waiting);
+        let mut reuse = Reuse::Chunks;
         let mut second_try = false;
         loop {
-            match self.fetch(blob, wanted.clone()).await {
+            match self.fetch(blob, wanted.clone(), &mut reuse).await {
                 Ok(()) => return Ok(()),
+                Err(error) if is_lie(&error) && reuse == Reuse::Chunks => reuse = Reuse::Nothing,
                 Err(error) if is_lie(&error) && !second_try => second_try = true,
                 Err(error) => {
                     progress.state(blob, BlobState::Failed);
@@ -413,6 +420,7 @@ impl Pull<'_> {
         &self,
         blob: &Descriptor,
         wanted: Option<(Arc<dyn LayerSink>, Digest)>,
+        reuse: &mut Reuse,
     ) -> Result<()> {
         let (store, descriptor) = (self.store.clone(), blob.clone());
         let start = blocking(move || store.ingest(&descriptor)).await??;
@@ -426,12 +434,21 @@ impl Pull<'_> {
             }
             IngestStart::Fetch(ingest) => ingest,
         };
-        let resumed = ingest.present();
+        let splice = match reuse {
+            Reuse::Chunks => self.splice(blob, &ingest).await?,
+            Reuse::Nothing => None,
+        };
+        if splice.is_none() {
+            *reuse = Reuse::Nothing;
+        }
+        let resumed = ingest.present() + splice.as_ref().map_or(0, |splice| splice.saves);
         self.progress.state(blob, BlobState::Moving { resumed });
-        let fetch = BlobFetch::new(Arc::clone(&ingest), self.progress.counter(blob));
+        let nearby = splice.clone().map(|splice| splice as Arc<dyn Nearby>);
+        let fetch =
+            BlobFetch::new(Arc::clone(&ingest), self.progress.counter(blob)).with_nearby(nearby);
         let follower = tokio::task::spawn_blocking({
             let (ingest, blob) = (Arc::clone(&ingest), blob.clone());
-            move || consume(&ingest, &blob, wanted)
+            move || consume(&ingest, &blob, wanted, splice.as_deref())
         });
         let fetched = self.remote.fetch(&fetch).await;
         let consumed = follower.await.map_err(|source| PullError::Task { source })?;
@@ -448,6 +465,7 @@ fn consume(
     ingest: &Arc<Ingest>,
     blob: &Descriptor,
     wanted: Option<(Arc<dyn LayerSink>, Digest)>,
+    splice: Option<&Splice>,
 ) -> Result<()> {
     let mut consumed = Ok(());
     if let Some((sink, diff_id)) = wanted {
@@ -464,11 +482,22 @@ fn consume(
             let Some(mismatch) = mismatch else {
                 return Err(PullError::Layer { digest: blob.digest.clone(), source: error });
             };
-            ingest.discard()?;
+            match splice {
+                // What was fetched may be right, and what another blob had is not the same.
+                Some(splice) => splice.near().try_for_each(|part| ingest.forget(part))?,
+                None => ingest.discard()?,
+            }
             return Err(StoreError::Mismatch(mismatch.clone()).into());
         }
     }
     consumed.map_err(|source| PullError::Layer { digest: blob.digest.clone(), source })
+}
+
+/// Whether a fetch takes from other blobs what they have too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reuse {
+    Chunks,
+    Nothing,
 }
 
 fn is_lie(error: &PullError) -> bool {

@@ -26,17 +26,45 @@ pub const PARALLEL_BLOB_BYTES: u64 = 32 << 20;
 /// The range that one connection takes at a time.
 const RANGE_BYTES: u64 = 16 << 20;
 
+/// Bytes of a blob that can be had without the registry.
+pub trait Nearby: Send + Sync + std::fmt::Debug {
+    /// How far from `position` bytes are at hand, or must be fetched; never 0.
+    fn reach(&self, position: u64) -> Reach;
+
+    /// Fills `out` with the bytes at `position`, all of which are at hand.
+    ///
+    /// # Errors
+    /// Why they can't be read.
+    fn read(&self, position: u64, out: &mut [u8]) -> std::io::Result<()>;
+}
+
+/// Where the next bytes of a blob come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// So many are at hand.
+    Near(u64),
+    /// So many must be fetched.
+    Far(u64),
+}
+
 /// A fetch of one blob and what to tell about it.
 #[derive(Clone, Debug)]
 pub struct BlobFetch {
     ingest: Arc<Ingest>,
     received: Arc<AtomicU64>,
+    nearby: Option<Arc<dyn Nearby>>,
 }
 
 impl BlobFetch {
     /// Prepares to fetch what `ingest` misses; `received` counts the bytes that came.
     pub fn new(ingest: Arc<Ingest>, received: Arc<AtomicU64>) -> Self {
-        Self { ingest, received }
+        Self { ingest, received, nearby: None }
+    }
+
+    /// Takes from `nearby` what it has.
+    #[must_use]
+    pub fn with_nearby(self, nearby: Option<Arc<dyn Nearby>>) -> Self {
+        Self { nearby, ..self }
     }
 }
 
@@ -88,6 +116,26 @@ impl Remote {
         .await
     }
 
+    /// Reads a part of a blob; `None` if the registry knows no ranges. The bytes are not
+    /// verified.
+    ///
+    /// # Errors
+    /// [`RegistryError`] of the last endpoint that was tried.
+    pub async fn blob_part(&self, blob: &Descriptor, part: Range<u64>) -> Result<Option<Vec<u8>>> {
+        let endpoints = self.endpoints_for("pull", |can| can.pull)?;
+        let part = &part;
+        self.first(endpoints, |endpoint| async move {
+            match self.ask_range(endpoint, blob, part.start, part.end).await? {
+                Served::Range(response) => {
+                    let length = part.end - part.start;
+                    Ok(Some(read_bounded(response, length).await?))
+                }
+                Served::Whole(_) => Ok(None),
+            }
+        })
+        .await
+    }
+
     /// Fetches what the ingest misses. When this returns `Ok`, every byte is there; when it fails,
     /// the ingest's readers fail too, and what came stays for a resume.
     ///
@@ -105,7 +153,9 @@ impl Remote {
         let size = fetch.ingest.descriptor().size;
         if size <= PARALLEL_BLOB_BYTES {
             for range in fetch.ingest.missing(u64::MAX) {
-                self.fetch_range(fetch, range).await?;
+                if self.fetch_range(fetch, range).await? == RangeOutcome::Everything {
+                    break;
+                }
             }
             return Ok(());
         }
@@ -128,15 +178,40 @@ impl Remote {
         futures_util::future::try_join_all((0..lanes).map(|_| lane())).await.map(drop)
     }
 
-    /// Fetches one range, from wherever it can be had, resuming where an answer broke off.
+    /// Brings one range, from wherever it can be had.
     async fn fetch_range(&self, fetch: &BlobFetch, range: Range<u64>) -> Result<RangeOutcome> {
-        let endpoints = self.endpoints_for("pull", |can| can.pull)?;
         let mut writer = fetch.ingest.writer(range.start);
+        let Some(nearby) = &fetch.nearby else {
+            return self.fetch_to(fetch, &mut writer, range.end).await;
+        };
+        while writer.position() < range.end {
+            let left = range.end - writer.position();
+            match nearby.reach(writer.position()) {
+                Reach::Near(bytes) => copy_nearby(nearby, &mut writer, bytes.min(left)).await?,
+                Reach::Far(bytes) => {
+                    let end = writer.position() + bytes.min(left);
+                    if self.fetch_to(fetch, &mut writer, end).await? == RangeOutcome::Everything {
+                        return Ok(RangeOutcome::Everything);
+                    }
+                }
+            }
+        }
+        Ok(RangeOutcome::Range)
+    }
+
+    /// Fetches what is missing before `end`, resuming where an answer broke off.
+    async fn fetch_to(
+        &self,
+        fetch: &BlobFetch,
+        writer: &mut IngestWriter,
+        end: u64,
+    ) -> Result<RangeOutcome> {
+        let endpoints = self.endpoints_for("pull", |can| can.pull)?;
         let mut attempt = 0;
         loop {
             let before = writer.position();
             let endpoint = endpoints[attempt as usize % endpoints.len()];
-            let failure = match self.stream(endpoint, fetch, &mut writer, range.end).await {
+            let failure = match self.stream(endpoint, fetch, writer, end).await {
                 Ok(outcome) => return Ok(outcome),
                 Err(error @ RegistryError::Store(_)) if error.kind() != FailureKind::Lied => {
                     return Err(error);
@@ -234,6 +309,28 @@ impl Remote {
         let is_whole = response.status() == StatusCode::OK;
         Ok(if is_whole { Served::Whole(response) } else { Served::Range(response) })
     }
+}
+
+/// Bytes that are copied between two looks at what else is to do.
+const NEARBY_BYTES: u64 = 1 << 20;
+
+/// Writes the next bytes of a blob from where they are at hand.
+async fn copy_nearby(
+    nearby: &Arc<dyn Nearby>,
+    writer: &mut IngestWriter,
+    bytes: u64,
+) -> Result<()> {
+    let end = writer.position() + bytes;
+    while writer.position() < end {
+        let length = (end - writer.position()).min(NEARBY_BYTES);
+        let mut buffer = vec![0; usize::try_from(length).unwrap_or(0)];
+        nearby
+            .read(writer.position(), &mut buffer)
+            .map_err(|source| RegistryError::Nearby { source })?;
+        writer.write(&buffer)?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 /// How much a request for a range brought.

@@ -137,6 +137,12 @@ pub enum RegistryError {
     /// [`Client::interrupt`](super::Client::interrupt) was called.
     #[error("interrupted")]
     Interrupted,
+    /// What a [`Nearby`](super::Nearby) promised could not be read.
+    #[error("cannot read what another blob has too")]
+    Nearby {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The store refused while something was fetched or sent.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -167,6 +173,7 @@ impl RegistryError {
             | Self::Redirect { .. }
             | Self::Mismatch { .. }
             | Self::Manifest { .. }
+            | Self::Nearby { .. }
             | Self::TooMany { .. } => FailureKind::Lied,
             Self::Store(StoreError::Mismatch(_)) => FailureKind::Lied,
             Self::Token { .. } => FailureKind::Unauthorized,

@@ -23,7 +23,7 @@ mod tags;
 mod upload;
 
 pub use auth::{Credential, CredentialSource, NoCredentials};
-pub use blobs::{BlobFetch, PARALLEL_BLOB_BYTES};
+pub use blobs::{BlobFetch, Nearby, PARALLEL_BLOB_BYTES, Reach};
 pub use challenge::{Challenge, parse_challenges};
 pub use client::{Client, ClientOptions, Remote};
 pub use endpoint::{Capabilities, Endpoint, EndpointSource, Scheme, TlsOptions};

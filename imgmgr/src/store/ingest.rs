@@ -279,6 +279,26 @@ impl Ingest {
         self.store.remove_ingest(&self.directory)
     }
 
+    /// Throws away what `part` touches, because it is not what was promised; the rest stays.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub(crate) fn forget(&self, part: Range<u64>) -> Result<()> {
+        let Range { start, end } = part;
+        let mut progress = self.progress();
+        for granule in start / GRANULE..end.min(self.descriptor.size).div_ceil(GRANULE) {
+            let byte = usize::try_from(granule / 8).ok();
+            if let Some(byte) = byte.and_then(|index| progress.bitmap.get_mut(index)) {
+                *byte &= !(1 << (granule % 8));
+            }
+            progress.prefix = progress.prefix.min(granule);
+        }
+        self.store
+            .disk
+            .write_at(&self.journal, &progress.bitmap, HEADER as u64)
+            .map_err(StoreError::io("write", &self.directory))
+    }
+
     /// Throws away what is there, because it is not what was promised.
     ///
     /// # Errors

@@ -10,9 +10,13 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::image::{Descriptor, ImageManifest, Manifest, media};
+use crate::toc;
 
 use super::walk::Visit;
 use super::{Result, Store, StoreError};
+
+/// Where the two formats of a table of contents are described, each by its own project.
+const TOC_SECTION: &str = "zstd:chunked, eStargz";
 
 /// Something that the specification does not allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +169,7 @@ impl Store {
                 let reason = format!("`{}` is no layer's media type", layer.media_type);
                 findings.add(place, "manifest.md#image-manifest-property-descriptions", reason);
             }
+            self.validate_toc(layer, findings);
         }
         let section = "config.md#properties";
         let config = match self.image_config(&image.config) {
@@ -192,6 +197,24 @@ impl Store {
         for env in &config.config.env {
             if !env.contains('=') {
                 findings.add(place, section, format!("Env `{env}` is not NAME=value"));
+            }
+        }
+    }
+
+    /// Compares the table of contents of a zstd:chunked or eStargz layer with the layer.
+    fn validate_toc(&self, layer: &Descriptor, findings: &mut Findings) {
+        // A blob that is absent or damaged is a finding of its own.
+        let Ok(blob) = self.open_blob(&layer.digest) else { return };
+        match toc::check::check(&blob, layer) {
+            Ok(lies) => {
+                for lie in lies {
+                    findings.add(&layer.digest, TOC_SECTION, lie);
+                }
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                let reason = format!("{error}{}", cause.unwrap_or_default());
+                findings.add(&layer.digest, TOC_SECTION, reason);
             }
         }
     }

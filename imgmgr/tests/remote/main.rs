@@ -5,9 +5,12 @@
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 
 mod certificates;
+#[path = "../generators/chunked.rs"]
+mod chunked;
 mod kills;
 mod logins;
 mod mirrors;
+mod partial;
 mod proxies;
 mod registry;
 mod support;

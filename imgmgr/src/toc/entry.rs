@@ -1,0 +1,201 @@
+//! The JSON of a TOC, read as a stream: entry by entry, never whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Read;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{MAX_TOC_ENTRIES, TocError};
+use crate::digest::Digest;
+
+/// What an entry of a TOC describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TocKind {
+    /// A directory.
+    Dir,
+    /// A file, and its first chunk.
+    Reg,
+    /// A further chunk of the file before it.
+    Chunk,
+    /// Another name of a file.
+    Hardlink,
+    /// A symbolic link.
+    Symlink,
+    /// A character device.
+    Char,
+    /// A block device.
+    Block,
+    /// A named pipe.
+    Fifo,
+}
+
+/// One entry of a TOC, as written; fields that it hasn't are zero or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TocEntry {
+    /// The path in the tar.
+    pub name: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: TocKind,
+    /// Target of a link.
+    #[serde(default)]
+    pub link_name: String,
+    /// Mode; the kind of file may be among its bits.
+    #[serde(default)]
+    pub mode: i64,
+    /// Bytes of the file.
+    #[serde(default)]
+    pub size: u64,
+    /// Owner.
+    #[serde(default)]
+    pub uid: u64,
+    /// Group.
+    #[serde(default)]
+    pub gid: u64,
+    /// Owner's name.
+    #[serde(default)]
+    pub user_name: String,
+    /// Group's name.
+    #[serde(default)]
+    pub group_name: String,
+    /// Modification time, RFC 3339.
+    #[serde(default, rename = "modtime")]
+    pub mod_time: String,
+    /// Major number of a device.
+    #[serde(default)]
+    pub dev_major: u64,
+    /// Minor number of a device.
+    #[serde(default)]
+    pub dev_minor: u64,
+    /// Extended attributes, values in base64.
+    #[serde(default)]
+    pub xattrs: BTreeMap<String, String>,
+    /// Digest of the file.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// Where the chunk begins in the blob.
+    #[serde(default)]
+    pub offset: u64,
+    /// zstd:chunked: where the file's last chunk ends.
+    #[serde(default)]
+    pub end_offset: u64,
+    /// Where the chunk begins in the file.
+    #[serde(default)]
+    pub chunk_offset: u64,
+    /// Bytes of the chunk; 0 for one that goes to the end of the file.
+    #[serde(default)]
+    pub chunk_size: u64,
+    /// Digest of the chunk.
+    #[serde(default)]
+    pub chunk_digest: Option<Digest>,
+    /// `zeros` for a hole.
+    #[serde(default)]
+    pub chunk_type: String,
+    /// eStargz: where the chunk begins in its member, if not at the start.
+    #[serde(default)]
+    pub inner_offset: u64,
+}
+
+impl TocEntry {
+    /// Whether bytes in the blob belong to it.
+    pub fn has_chunk(&self) -> bool {
+        let file = matches!(self.kind, TocKind::Reg | TocKind::Chunk);
+        file && self.offset > 0 && self.chunk_type != "zeros"
+    }
+}
+
+/// Parses the JSON of a TOC and hands out its entries in order.
+///
+/// # Errors
+/// [`TocError::Json`], [`TocError::Limit`], or what `each` returns.
+pub fn parse_entries(
+    json: impl Read,
+    each: &mut dyn FnMut(TocEntry) -> Result<(), TocError>,
+) -> Result<(), TocError> {
+    let mut outcome = Outcome { count: 0, each, failed: None };
+    let mut parser = serde_json::Deserializer::from_reader(json);
+    let parsed = parser.deserialize_map(TocVisitor(&mut outcome)).and_then(|()| parser.end());
+    match (outcome.failed, parsed) {
+        (Some(error), _) => Err(error),
+        (None, Err(source)) => Err(TocError::Json { source }),
+        (None, Ok(())) => Ok(()),
+    }
+}
+
+struct Outcome<'f> {
+    count: usize,
+    each: &'f mut dyn FnMut(TocEntry) -> Result<(), TocError>,
+    /// Why the parser was stopped: its own errors can't carry ours.
+    failed: Option<TocError>,
+}
+
+struct TocVisitor<'o, 'f>(&'o mut Outcome<'f>);
+
+impl<'de> Visitor<'de> for TocVisitor<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of contents")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        use serde::de::Error;
+        let (mut version, mut entries) = (None, false);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "version" if version.is_none() => version = Some(map.next_value::<u64>()?),
+                "entries" if !entries => {
+                    map.next_value_seed(Entries(self.0))?;
+                    entries = true;
+                }
+                "version" | "entries" => return Err(A::Error::custom("a field comes twice")),
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        match (version, entries) {
+            (Some(1), true) => Ok(()),
+            (Some(1), false) => Err(A::Error::missing_field("entries")),
+            (Some(other), _) => Err(A::Error::custom(format!("version {other}"))),
+            (None, _) => Err(A::Error::missing_field("version")),
+        }
+    }
+}
+
+struct Entries<'o, 'f>(&'o mut Outcome<'f>);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element::<TocEntry>()? {
+            self.0.count += 1;
+            let taken = if self.0.count > MAX_TOC_ENTRIES {
+                let value = MAX_TOC_ENTRIES as u64;
+                Err(TocError::Limit { limit: "MAX_TOC_ENTRIES", value })
+            } else {
+                (self.0.each)(entry)
+            };
+            if let Err(error) = taken {
+                self.0.failed = Some(error);
+                return Err(serde::de::Error::custom("stopped"));
+            }
+        }
+        Ok(())
+    }
+}
