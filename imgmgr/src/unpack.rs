@@ -14,11 +14,14 @@ use std::path::{Path, PathBuf};
 use bundles::{BundleError, BundleOptions};
 use oci_spec::image::ImageConfiguration;
 
+use crate::image::Descriptor;
 use crate::layer::store::ChainLayer;
 use crate::layer::{
     Cancel, Durability, LayerDescriptor, LayerError, LayerForm, UnpackOptions, Unpacker,
 };
 use crate::snapshot::{DiffOptions, DiffSummary, Manifest, diff_flat};
+use crate::store::{Store, StoreError};
+use crate::upkeep::pin_bundle;
 
 const MANIFEST: &str = "imgmgr.manifest";
 /// Most bytes of a manifest that are read.
@@ -63,6 +66,12 @@ pub enum UnpackError {
         /// Why not.
         source: BundleError,
     },
+    /// The store could not note that the bundle needs its image.
+    #[error("cannot note that the bundle needs its image")]
+    Pin {
+        /// Why not.
+        source: StoreError,
+    },
     /// The bundle was not unpacked by us, or its manifest is damaged.
     #[error("`{}` does not tell what the root file system was", path.display())]
     Manifest {
@@ -79,6 +88,8 @@ pub struct UnpackImage<'i> {
     pub layers: &'i [ChainLayer],
     /// Opens a layer's transported bytes; they are verified while they are unpacked.
     pub blobs: crate::layer::store::BlobSource<'i>,
+    /// The store that shall keep the image as long as the bundle is there, and its manifest.
+    pub pin: Option<(&'i Store, &'i Descriptor)>,
 }
 
 impl std::fmt::Debug for UnpackImage<'_> {
@@ -153,6 +164,9 @@ fn fill(
     let config = bundle.join("config.json");
     fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
     write_manifest(bundle, &rootfs)?;
+    if let Some((store, image)) = image.pin {
+        pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
+    }
     if options.durability == Durability::Durable {
         rustix::fs::syncfs(&rootfs).map_err(|e| io_error("sync", bundle)(e.into()))?;
     }

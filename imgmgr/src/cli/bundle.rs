@@ -38,10 +38,15 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
         ..BundleOptions::default()
     };
     let blobs = |layer: &imgmgr::layer::LayerDescriptor| image.open_blob(layer);
-    let parts = UnpackImage { config: &image.config, layers: &image.layers, blobs: &blobs };
+    let store = context.store()?;
+    let parts = UnpackImage {
+        config: &image.config,
+        layers: &image.layers,
+        blobs: &blobs,
+        pin: Some((&store, &image.target)),
+    };
     unpack_bundle(&parts, &args.bundle, &options, &bundle_options, &Cancel::default())
-        .map_err(CommandError::run)?;
-    Ok(pin_bundle(&context.store()?, &args.bundle, &image.target)?)
+        .map_err(CommandError::run)
 }
 
 pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {

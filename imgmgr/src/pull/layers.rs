@@ -94,6 +94,10 @@ impl LayerSink for UnpackLayers {
         Ok(())
     }
 
+    fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
     fn finish(&self) -> io::Result<()> {
         let made = std::mem::take(&mut self.state().made);
         self.layers.publish(made).map(drop).map_err(io::Error::other)

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 pub use layers::UnpackLayers;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
+use tokio::sync::{OnceCell, watch};
 
 use crate::digest::{Digest, Mismatch};
 use crate::image::{
@@ -85,6 +86,9 @@ pub trait LayerSink: Send + Sync {
         blob: &mut (dyn Read + Send),
     ) -> std::io::Result<()>;
 
+    /// Makes what is being consumed end soon with an error: another layer can't be had.
+    fn cancel(&self);
+
     /// Keeps what was consumed; called once all layers are there.
     ///
     /// # Errors
@@ -144,6 +148,12 @@ pub enum PullError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another layer failed first, which is what to tell people.
+    #[error("the pull ended before `{digest}` was there")]
+    Stopped {
+        /// The blob.
+        digest: Digest,
+    },
     /// A thread of ours died.
     #[error("an internal task failed")]
     Task {
@@ -177,8 +187,9 @@ pub async fn pull(
     sink: Option<Arc<dyn LayerSink>>,
 ) -> Result<Pulled> {
     let lease = store.lease()?;
-    let chunks = tokio::sync::OnceCell::new();
-    let pull = Pull { remote, reference, store, options, progress, sink, lease, chunks };
+    let chunks = OnceCell::new();
+    let stop = watch::Sender::new(false);
+    let pull = Pull { remote, reference, store, options, progress, sink, lease, chunks, stop };
     if let Some(entry) = pull.unchanged(name).await? {
         pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
         return Ok(Pulled { entry, up_to_date: true });
@@ -214,7 +225,18 @@ struct Pull<'a> {
     sink: Option<Arc<dyn LayerSink>>,
     lease: Lease,
     /// The chunks that blobs of the store have, looked up when first asked for.
-    chunks: tokio::sync::OnceCell<Arc<LocalChunks>>,
+    chunks: OnceCell<Arc<LocalChunks>>,
+    /// True once a blob failed: the others end, too, and are waited for.
+    stop: watch::Sender<bool>,
+}
+
+/// Lets the readers of an ingest go when its fetch ends, whatever way that is.
+struct FailOnDrop(Arc<Ingest>);
+
+impl Drop for FailOnDrop {
+    fn drop(&mut self) {
+        self.0.fail("the pull ended");
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -372,11 +394,39 @@ impl Pull<'_> {
             .collect();
         let size: u64 = blobs.iter().map(|(blob, _)| blob.size).sum();
         entry.size = Some(entry.size.unwrap_or(0) + size);
-        stream::iter(blobs.into_iter().map(|(blob, diff_id)| self.blob(blob, diff_id)))
+        // Not `try_collect`: nothing may go on behind the back of whom the error is returned to.
+        stream::iter(blobs.into_iter().map(|(blob, diff_id)| self.blob_or_stop(blob, diff_id)))
             .buffer_unordered(self.options.parallel_layers.max(1))
-            .try_collect::<Vec<()>>()
+            .fold(Ok(()), async |first: Result<()>, next| first.and(next))
             .await
-            .map(drop)
+    }
+
+    /// As [`Pull::blob`]; its failure ends the others.
+    async fn blob_or_stop(&self, blob: &Descriptor, diff_id: Option<Digest>) -> Result<()> {
+        let brought = self.blob(blob, diff_id).await;
+        if brought.is_err() {
+            self.stop.send_replace(true);
+            if let Some(sink) = &self.sink {
+                sink.cancel();
+            }
+        }
+        brought
+    }
+
+    /// Awaits `work` unless another blob failed.
+    async fn unless_stopped<T>(
+        &self,
+        blob: &Descriptor,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stopped| *stopped) => {
+                Err(PullError::Stopped { digest: blob.digest.clone() })
+            }
+            result = work => result,
+        }
     }
 
     /// Brings one blob into the store and, if wanted, through the sink.
@@ -423,7 +473,8 @@ impl Pull<'_> {
         reuse: &mut Reuse,
     ) -> Result<()> {
         let (store, descriptor) = (self.store.clone(), blob.clone());
-        let start = blocking(move || store.ingest(&descriptor)).await??;
+        let ingest = async { Ok(blocking(move || store.ingest(&descriptor)).await??) };
+        let start = self.unless_stopped(blob, ingest).await?;
         let ingest = match start {
             IngestStart::Present if wanted.is_none() => {
                 self.progress.state(blob, BlobState::Present);
@@ -435,7 +486,7 @@ impl Pull<'_> {
             IngestStart::Fetch(ingest) => ingest,
         };
         let splice = match reuse {
-            Reuse::Chunks => self.splice(blob, &ingest).await?,
+            Reuse::Chunks => self.unless_stopped(blob, self.splice(blob, &ingest)).await?,
             Reuse::Nothing => None,
         };
         if splice.is_none() {
@@ -450,7 +501,10 @@ impl Pull<'_> {
             let (ingest, blob) = (Arc::clone(&ingest), blob.clone());
             move || consume(&ingest, &blob, wanted, splice.as_deref())
         });
-        let fetched = self.remote.fetch(&fetch).await;
+        let over = FailOnDrop(Arc::clone(&ingest));
+        let fetched = async { Ok(self.remote.fetch(&fetch).await?) };
+        let fetched = self.unless_stopped(blob, fetched).await;
+        drop(over);
         let consumed = follower.await.map_err(|source| PullError::Task { source })?;
         // Why the bytes did not come tells more than that they did not.
         fetched?;

@@ -138,7 +138,7 @@ impl Store {
             return Ok(());
         }
         let mut writer = self.blob_writer_of(digest.algorithm())?;
-        writer.write_all(bytes).map_err(StoreError::io("write", &writer.path.clone()))?;
+        writer.append(bytes)?;
         writer.publish().map(drop)
     }
 
@@ -252,9 +252,12 @@ impl BlobWriter {
     }
 }
 
-impl Write for BlobWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.store.disk.write_at(&self.file, bytes, self.size)?;
+impl BlobWriter {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.store
+            .disk
+            .write_at(&self.file, bytes, self.size)
+            .map_err(StoreError::io("write", &self.path))?;
         self.hasher.update(bytes);
         self.size += bytes.len() as u64;
         let due = self.size - self.started;
@@ -262,6 +265,14 @@ impl Write for BlobWriter {
             self.store.disk.start_writeback(&self.file, self.started, due);
             self.started = self.size;
         }
+        Ok(())
+    }
+}
+
+impl Write for BlobWriter {
+    /// Its errors name the file, whatever writes through it.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.append(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())
     }
 

@@ -251,9 +251,10 @@ impl Ingest {
         IngestWriter { ingest: Arc::clone(self), marked, position: start, started: start }
     }
 
-    /// Makes readers fail: nothing more will come. What is there stays for a resume.
+    /// Makes readers fail, for the first reason given: nothing more will come. What is there
+    /// stays for a resume.
     pub fn fail(&self, reason: &str) {
-        self.progress().failed = Some(reason.to_owned());
+        self.progress().failed.get_or_insert_with(|| reason.to_owned());
         self.moved.notify_all();
     }
 

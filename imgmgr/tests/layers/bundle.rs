@@ -44,7 +44,7 @@ fn unpack_image(layers: &[Vec<u8>], bundle: &Path) -> Result<(), UnpackError> {
         let bytes = layers[found.ok_or(io::ErrorKind::NotFound)?].clone();
         Ok(Box::new(io::Cursor::new(bytes)))
     };
-    let image = UnpackImage { config: CONFIG.as_bytes(), layers: &chain, blobs: &blobs };
+    let image = UnpackImage { config: CONFIG.as_bytes(), layers: &chain, blobs: &blobs, pin: None };
     let options = UnpackOptions { durability: Durability::NoSync, ..UnpackOptions::default() };
     unpack_bundle(&image, bundle, &options, &BundleOptions::default(), &Cancel::default())
 }

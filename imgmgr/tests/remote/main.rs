@@ -7,6 +7,7 @@
 mod certificates;
 #[path = "../generators/chunked.rs"]
 mod chunked;
+mod full;
 mod kills;
 mod logins;
 mod mirrors;

@@ -84,12 +84,22 @@ pub enum Slot {
     Reserved(Reserved),
 }
 
-/// The right to make one layer, held until it is published or dropped.
+/// The right to make one layer, held until it is published or dropped. What was made until then
+/// goes with it: no later try uses it.
 #[derive(Debug)]
 pub struct Reserved {
     name: String,
     ingest: PathBuf,
+    disk: Arc<dyn Disk>,
     _lock: LayerLock,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        // Absent once it is published. What can't be removed now is removed by the next who
+        // takes the lock, or by a sweep.
+        let _ = self.disk.remove_dir_all(&self.ingest);
+    }
 }
 
 /// A layer that is unpacked but not published.
@@ -274,11 +284,7 @@ impl LayerStore {
         let unpacker = Unpacker::new(UnpackOptions { durability, ..self.options.clone() });
         match unpacker.unpack_above(source, layer, into.as_fd(), below, cancel) {
             Ok(unpacked) => Ok(Made { reserved, unpacked }),
-            Err(source) => {
-                // What can't be removed now is removed by the next who takes the lock.
-                let _ = self.remove_all(&reserved.ingest);
-                Err(LayerStoreError::Layer { diff_id: reserved.name.clone(), source })
-            }
+            Err(source) => Err(LayerStoreError::Layer { diff_id: reserved.name.clone(), source }),
         }
     }
 
@@ -318,7 +324,7 @@ impl LayerStore {
         self.remove_all(&ingest)?;
         self.disk.create_dirs(&ingest).map_err(error::io("create", &ingest))?;
         set_mode(&ingest, 0o700)?;
-        Ok(Reserved { name, ingest, _lock: lock })
+        Ok(Reserved { name, ingest, disk: Arc::clone(&self.disk), _lock: lock })
     }
 
     fn remove_all(&self, dir: &Path) -> Result<(), LayerStoreError> {
