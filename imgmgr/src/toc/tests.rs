@@ -1,6 +1,6 @@
 //! Tables of contents that are right, and those that are not.
 
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 
 use serde_json::{Value, json};
 
@@ -86,6 +86,23 @@ fn equal_content_has_equal_keys_wherever_it_lies() {
             shared += piece.range.end - piece.range.start;
         }
         assert!(shared > 600_000, "{format:?}: {shared}");
+    }
+}
+
+/// To programs that know nothing of tables of contents these are ordinary layers.
+#[test]
+fn plain_decompressors_see_the_tar() {
+    for format in FORMATS {
+        let layer = layer(format, &files(), |_| {});
+        let mut tar = Vec::new();
+        let packed = layer.blob.as_slice();
+        let read = match format {
+            Format::ZstdChunked => zstd::stream::copy_decode(packed, &mut tar).map(drop),
+            Format::Stargz => {
+                flate2::bufread::MultiGzDecoder::new(packed).read_to_end(&mut tar).map(drop)
+            }
+        };
+        assert!(read.is_ok() && tar == layer.tar, "{format:?}");
     }
 }
 
