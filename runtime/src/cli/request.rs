@@ -131,14 +131,6 @@ pub enum UsageError {
     /// `checkpoint --parent-path`.
     #[error("--parent-path must be relative")]
     ParentPathAbsolute,
-    /// Likewise.
-    #[error("invalid --parent-path: `{}`: {reason}", path.display())]
-    ParentPath {
-        /// Taken from the directory of the images.
-        path: PathBuf,
-        /// Why it can't be one.
-        reason: String,
-    },
     /// `--empty-ns`.
     #[error("namespace \"{given}\" is not supported by --empty-ns")]
     EmptyNamespace {

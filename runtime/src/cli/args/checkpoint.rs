@@ -1,6 +1,6 @@
 //! `checkpoint` and `restore`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -119,9 +119,6 @@ impl Resolve for CheckpointArgs {
             return Err(UsageError::ParentPathAbsolute);
         }
         let criu = self.criu.resolve(environment)?;
-        if let Some(parent) = &parent_path {
-            check_parent(&criu.image_path.join(parent))?;
-        }
         let page_server = self.page_server.filter(|text| !text.is_empty());
         Ok(Request::Checkpoint(Box::new(CheckpointRequest {
             id: self.id,
@@ -135,16 +132,6 @@ impl Resolve for CheckpointArgs {
             page_server: page_server.as_deref().map(parse_page_server).transpose()?,
         })))
     }
-}
-
-/// The images of an earlier pre-dump must be there.
-fn check_parent(path: &Path) -> Result<(), UsageError> {
-    let reason = match std::fs::metadata(path) {
-        Ok(found) if found.is_dir() => return Ok(()),
-        Ok(_) => "it is no directory".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Err(UsageError::ParentPath { path: path.to_owned(), reason })
 }
 
 impl Resolve for RestoreArgs {
