@@ -129,6 +129,12 @@ impl Made {
         pid
     }
 
+    /// Waits until the last program has printed something: it has used memory of its own then.
+    fn wait_for_output(&mut self) {
+        let child = self.children.last_mut().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    }
+
     /// What the last program printed, once it has ended.
     fn output(&mut self) -> String {
         let mut text = String::new();
@@ -579,7 +585,8 @@ fn memory_cpu_and_tasks_of_version_2_are_in_the_files() {
     };
     let mut made = Made::new(&resources, &layout);
     made.cgroup.apply_limits().unwrap();
-    made.run("exec sleep 1000");
+    made.run("echo up; exec sleep 1000");
+    made.wait_for_output();
     assert_eq!(made.value("", "memory.max"), (64 << 20).to_string());
     assert_eq!(made.value("", "memory.low"), (16 << 20).to_string());
     if made.file("", "memory.swap.max").exists() {
