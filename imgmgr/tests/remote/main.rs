@@ -16,6 +16,7 @@ mod partial;
 mod proxies;
 mod registry;
 mod support;
+mod syscalls;
 mod transfers;
 mod uploads;
 mod wire;
