@@ -79,7 +79,8 @@ impl Store {
             let size = descriptor.size;
             return Err(StoreError::TooLarge { digest: digest.clone(), size, limit });
         }
-        let mut bytes = Vec::new();
+        let room = usize::try_from(descriptor.size.min(limit)).unwrap_or(0);
+        let mut bytes = Vec::with_capacity(room + 1);
         self.open_blob(digest)?
             .take(limit + 1)
             .read_to_end(&mut bytes)

@@ -86,9 +86,12 @@ impl Store {
     pub(super) fn read_index(&self) -> Result<Index> {
         let path = self.index_path();
         let mut bytes = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(MAX_STORE_INDEX_BYTES).read_to_end(&mut bytes))
-            .map_err(StoreError::io("read", &path))?;
+        let read = File::open(&path).and_then(|file| {
+            let room = file.metadata()?.len().min(MAX_STORE_INDEX_BYTES);
+            bytes.reserve_exact(usize::try_from(room).unwrap_or(0) + 1);
+            file.take(MAX_STORE_INDEX_BYTES).read_to_end(&mut bytes)
+        });
+        read.map_err(StoreError::io("read", &path))?;
         serde_json::from_slice(&bytes).map_err(|source| StoreError::Damaged { path, source })
     }
 

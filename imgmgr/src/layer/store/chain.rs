@@ -73,10 +73,14 @@ impl LayerStore {
             let stored = self
                 .get(&layer.diff_id)?
                 .ok_or_else(|| LayerStoreError::Missing { diff_id: layer.diff_id.to_string() })?;
-            let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
             let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
-            let stored = if self.depends_on(&stored, &below)? {
-                self.variant(layer, &stored, &below, &id, blobs, cancel)?
+            let stored = if may_depend(&stored) {
+                let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
+                if self.depends_on(&stored, &below)? {
+                    self.variant(layer, &stored, &below, &id, blobs, cancel)?
+                } else {
+                    stored
+                }
             } else {
                 stored
             };
@@ -224,6 +228,12 @@ impl LayerStore {
         };
         Ok(Made { reserved, unpacked })
     }
+}
+
+/// False for most layers, for which nothing below need be opened.
+fn may_depend(layer: &StoredLayer) -> bool {
+    let facts = &layer.facts;
+    !facts.links_below.is_empty() || facts.implied.iter().any(|path| !path.is_empty())
 }
 
 /// The directory whose metadata `path` must have, if that is not the topmost one anyway.

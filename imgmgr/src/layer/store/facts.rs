@@ -31,7 +31,8 @@ pub(super) fn format(facts: &LayerFacts) -> String {
 
 /// Reads the text, up to the limit.
 pub(super) fn read(file: impl Read) -> io::Result<String> {
-    let mut text = String::new();
+    // Most are a few lines: room for these saves reading in small steps.
+    let mut text = String::with_capacity(4096);
     file.take(MAX_FACTS_BYTES).read_to_string(&mut text)?;
     Ok(text)
 }
