@@ -8,6 +8,9 @@ use super::args::{Format, HistoryArgs, ListArgs, TagArgs, UntagArgs};
 use super::context::{Context, platform};
 use super::output::{CommandError, Done, human, json, line, table};
 
+/// How the names begin that people write without their domain.
+const DOCKER_HUB: &str = "docker.io/";
+
 pub(crate) fn list(context: &Context, args: &ListArgs) -> Done {
     let mut images = context.store()?.list()?;
     if let Some(filter) = &args.filter {
@@ -53,6 +56,10 @@ pub(crate) fn list(context: &Context, args: &ListArgs) -> Done {
 }
 
 fn shown_name(image: &ImageEntry) -> String {
+    // Only these have a shorter form; a list of thousands shall not parse the others.
+    if !image.name.starts_with(DOCKER_HUB) {
+        return image.name.clone();
+    }
     match Reference::parse(&image.name) {
         Ok(reference) if reference.to_string() == image.name => reference.familiar(),
         _ => image.name.clone(),

@@ -171,14 +171,18 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Done {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let mut text = String::new();
-    let head: Vec<String> = header.iter().map(ToString::to_string).collect();
-    for row in std::iter::once(&head).chain(rows) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
+    let mut add = |row: &mut dyn Iterator<Item = &str>| {
+        for (cell, width) in row.zip(&widths) {
+            text.push_str(cell);
+            let spaces = width.saturating_sub(cell.chars().count()) + 2;
+            text.extend(std::iter::repeat_n(' ', spaces));
         }
-        text.push_str(line.trim_end());
+        text.truncate(text.trim_end_matches(' ').len());
         text.push('\n');
+    };
+    add(&mut header.iter().copied());
+    for row in rows {
+        add(&mut row.iter().map(String::as_str));
     }
     print(&text)
 }

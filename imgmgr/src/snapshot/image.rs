@@ -1,10 +1,14 @@
 //! An image of the content store, as the layers that it stacks.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Mutex;
 
+use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
-use crate::layer::store::{Chain, ChainLayer, LayerStore, LayerStoreError, Made, Slot};
+use crate::layer::store::{
+    Chain, ChainLayer, LayerStore, LayerStoreError, Made, Slot, StoredLayer,
+};
 use crate::layer::{Cancel, LayerDescriptor, UnpackOptions};
 use crate::store::{Store, StoreError};
 
@@ -117,7 +121,9 @@ impl StoredImage {
     pub fn unpack(&self, layers: &LayerStore, cancel: &Cancel) -> Result<Chain, StoredImageError> {
         let unpacked = self
             .unpack_missing(layers, cancel)
-            .and_then(|()| layers.compose(&self.layers, &|layer| self.open_blob(layer), cancel))
+            .and_then(|known| {
+                layers.compose_of(&self.layers, &known, &|layer| self.open_blob(layer), cancel)
+            })
             .map(|chain| Chain { image: Some(self.target.clone()), ..chain });
         unpacked.map_err(|source| StoredImageError::Unpack {
             digest: self.target.digest.to_string(),
@@ -125,14 +131,26 @@ impl StoredImage {
         })
     }
 
-    fn unpack_missing(&self, layers: &LayerStore, cancel: &Cancel) -> Result<(), LayerStoreError> {
+    /// Returns the layers that were there.
+    fn unpack_missing(
+        &self,
+        layers: &LayerStore,
+        cancel: &Cancel,
+    ) -> Result<BTreeMap<Digest, StoredLayer>, LayerStoreError> {
         let diff_ids: Vec<_> = self.layers.iter().map(|layer| layer.diff_id.clone()).collect();
-        let mut work = Vec::new();
+        let (mut work, mut known) = (Vec::new(), BTreeMap::new());
         for (diff_id, slot) in layers.reserve(&diff_ids)? {
-            if let Slot::Reserved(reserved) = slot {
-                let layer = self.layers.iter().find(|layer| layer.diff_id == diff_id);
-                work.push((reserved, &layer.expect("it was reserved for one of them").descriptor));
+            match slot {
+                Slot::Reserved(reserved) => {
+                    let layer = self.layers.iter().find(|layer| layer.diff_id == diff_id);
+                    let layer = layer.expect("it was reserved for one of them");
+                    work.push((reserved, &layer.descriptor));
+                }
+                Slot::Present(layer) => drop(known.insert(diff_id, layer)),
             }
+        }
+        if work.is_empty() {
+            return Ok(known);
         }
         // The largest first: it decides when all are done.
         work.sort_by_key(|(_, layer)| layer.size);
@@ -164,7 +182,7 @@ impl StoredImage {
             }
         }
         layers.publish(made)?;
-        first_error.map_or(Ok(()), Err)
+        first_error.map_or(Ok(known), Err)
     }
 }
 

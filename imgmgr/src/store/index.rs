@@ -85,14 +85,15 @@ impl Store {
     /// Returns every entry of `index.json`, named or not.
     pub(super) fn read_index(&self) -> Result<Index> {
         let path = self.index_path();
-        let mut bytes = Vec::new();
+        // As text, since then the parser need not look for invalid UTF-8 in each string.
+        let mut text = String::new();
         let read = File::open(&path).and_then(|file| {
             let room = file.metadata()?.len().min(MAX_STORE_INDEX_BYTES);
-            bytes.reserve_exact(usize::try_from(room).unwrap_or(0) + 1);
-            file.take(MAX_STORE_INDEX_BYTES).read_to_end(&mut bytes)
+            text.reserve_exact(usize::try_from(room).unwrap_or(0) + 1);
+            file.take(MAX_STORE_INDEX_BYTES).read_to_string(&mut text)
         });
         read.map_err(StoreError::io("read", &path))?;
-        serde_json::from_slice(&bytes).map_err(|source| StoreError::Damaged { path, source })
+        serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })
     }
 
     /// Returns every image, named or not.

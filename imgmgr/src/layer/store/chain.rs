@@ -10,6 +10,7 @@
 //! - A parent that is a symbolic link below, or a hard link to a file below, moves or copies
 //!   files. Such a layer is unpacked once more above that chain (`<name>@<chain>`).
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -67,11 +68,28 @@ impl LayerStore {
         blobs: BlobSource<'_>,
         cancel: &Cancel,
     ) -> Result<Chain, LayerStoreError> {
+        self.compose_of(layers, &BTreeMap::new(), blobs, cancel)
+    }
+
+    /// As [`LayerStore::compose`], where some layers were looked up before.
+    ///
+    /// # Errors
+    /// As [`LayerStore::compose`].
+    pub fn compose_of(
+        &self,
+        layers: &[ChainLayer],
+        known: &BTreeMap<Digest, StoredLayer>,
+        blobs: BlobSource<'_>,
+        cancel: &Cancel,
+    ) -> Result<Chain, LayerStoreError> {
         let mut stacked: Vec<StoredLayer> = Vec::with_capacity(layers.len());
         let mut chain_id = None;
         for layer in layers {
-            let stored = self
-                .get(&layer.diff_id)?
+            let stored = match known.get(&layer.diff_id) {
+                Some(known) => Some(known.clone()),
+                None => self.get(&layer.diff_id)?,
+            };
+            let stored = stored
                 .ok_or_else(|| LayerStoreError::Missing { diff_id: layer.diff_id.to_string() })?;
             let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
             let stored = if may_depend(&stored) {
