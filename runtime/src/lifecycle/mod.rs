@@ -18,6 +18,7 @@ mod needs;
 mod netdev;
 mod query;
 mod restore;
+mod rtnetlink;
 mod start;
 mod update;
 

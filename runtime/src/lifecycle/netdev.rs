@@ -3,6 +3,7 @@
 
 use super::LifecycleError;
 use super::error::kernel_error;
+use super::rtnetlink::{Attribute, Message};
 use crate::spec::NetDevice;
 use kernel::process::CloneFlags;
 use kernel::{file, namespace};
@@ -10,14 +11,9 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload,
 };
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope,
-};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// Index numbers tried in the container when the device's own is taken there.
 const MAX_INDEX_TRIES: u32 = 4096;
@@ -39,7 +35,7 @@ pub(super) fn move_device(device: &NetDevice, pid: i32) -> Result<(), LifecycleE
     let addresses = here.lasting_addresses(index).map_err(failed("read the addresses of"))?;
     let index = here.send_away(index, &target, &device.name).map_err(failed("move"))?;
     let mut there = in_namespace(&target, Route::open)?.map_err(failed("configure"))?;
-    for address in addresses {
+    for address in &addresses {
         there.add_address(index, address).map_err(failed("give its addresses back to"))?;
     }
     there.set_up(index).map_err(failed("set up"))
@@ -72,11 +68,7 @@ impl Route {
     }
 
     /// Sends one request and collects what answers it.
-    fn ask(
-        &mut self,
-        flags: u16,
-        request: RouteNetlinkMessage,
-    ) -> io::Result<Vec<RouteNetlinkMessage>> {
+    fn ask(&mut self, flags: u16, request: Message) -> io::Result<Vec<Message>> {
         self.sequence += 1;
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | flags;
@@ -89,15 +81,15 @@ impl Route {
         self.answers()
     }
 
-    fn answers(&self) -> io::Result<Vec<RouteNetlinkMessage>> {
+    fn answers(&self) -> io::Result<Vec<Message>> {
         let mut answers = Vec::new();
         loop {
             let mut buffer = Vec::with_capacity(ANSWER_BYTES);
             self.socket.recv(&mut buffer, 0)?;
             let mut rest = buffer.as_slice();
             while !rest.is_empty() {
-                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest)
-                    .map_err(io::Error::other)?;
+                let message =
+                    NetlinkMessage::<Message>::deserialize(rest).map_err(io::Error::other)?;
                 let length = usize::try_from(message.header.length).unwrap_or(rest.len());
                 // Messages start at multiples of four.
                 rest = rest.get(length.next_multiple_of(4).max(4)..).unwrap_or_default();
@@ -119,30 +111,16 @@ impl Route {
     }
 
     fn index_of(&mut self, name: &str) -> io::Result<u32> {
-        let mut link = LinkMessage::default();
-        link.attributes.push(LinkAttribute::IfName(name.to_owned()));
-        let answers = self.ask(NLM_F_ACK, RouteNetlinkMessage::GetLink(link))?;
-        let index = answers.into_iter().find_map(|answer| match answer {
-            RouteNetlinkMessage::NewLink(link) => Some(link.header.index),
-            _ => None,
-        });
+        let request = Message::get_link(vec![Attribute::link_name(name)]);
+        let answers = self.ask(NLM_F_ACK, request)?;
+        let index = answers.iter().find_map(Message::link_index);
         index.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
 
-    fn lasting_addresses(&mut self, index: u32) -> io::Result<Vec<AddressMessage>> {
-        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
-        let answers = self.ask(NLM_F_DUMP, request)?;
-        let lasting = answers.into_iter().filter_map(|answer| match answer {
-            RouteNetlinkMessage::NewAddress(address) => Some(address),
-            _ => None,
-        });
-        Ok(lasting
-            .filter(|address| {
-                address.header.index == index
-                    && address.header.scope == AddressScope::Universe
-                    && address.header.flags.contains(AddressHeaderFlags::Permanent)
-            })
-            .collect())
+    fn lasting_addresses(&mut self, index: u32) -> io::Result<Vec<Message>> {
+        let mut answers = self.ask(NLM_F_DUMP, Message::get_addresses())?;
+        answers.retain(|answer| answer.is_lasting_address_of(index));
+        Ok(answers)
     }
 
     /// Moves the link under a new name; returns its index over there: its own, or the next that
@@ -151,14 +129,13 @@ impl Route {
         const EBUSY: i32 = 16;
         let mut result = Err(io::Error::from_raw_os_error(EBUSY));
         for new in index..index.saturating_add(MAX_INDEX_TRIES) {
-            let mut link = LinkMessage::default();
-            link.header.index = index;
-            link.attributes = vec![
-                LinkAttribute::NetNsFd(target.as_fd().as_raw_fd()),
-                LinkAttribute::IfName(name.to_owned()),
-                LinkAttribute::NewIfIndex(new.cast_signed()),
+            let attributes = vec![
+                Attribute::namespace(target.as_fd()),
+                Attribute::link_name(name),
+                Attribute::new_index(new),
             ];
-            result = self.ask(NLM_F_ACK, RouteNetlinkMessage::SetLink(link)).map(|_| new);
+            let request = Message::set_link(index, 0, attributes);
+            result = self.ask(NLM_F_ACK, request).map(|_| new);
             match &result {
                 Err(error) if error.raw_os_error() == Some(EBUSY) => {}
                 _ => return result,
@@ -167,28 +144,13 @@ impl Route {
         result
     }
 
-    fn add_address(&mut self, index: u32, mut address: AddressMessage) -> io::Result<()> {
-        address.header.index = index;
-        // Life times are the kernel's to count, and a lasting address has none.
-        address.attributes.retain(|attribute| {
-            matches!(
-                attribute,
-                AddressAttribute::Address(_)
-                    | AddressAttribute::Local(_)
-                    | AddressAttribute::Broadcast(_)
-                    | AddressAttribute::Flags(_)
-                    | AddressAttribute::RoutePriority(_)
-            )
-        });
+    fn add_address(&mut self, index: u32, address: &Message) -> io::Result<()> {
         let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-        self.ask(flags, RouteNetlinkMessage::NewAddress(address)).map(drop)
+        self.ask(flags, address.address_again(index)).map(drop)
     }
 
     fn set_up(&mut self, index: u32) -> io::Result<()> {
-        let mut link = LinkMessage::default();
-        link.header.index = index;
-        link.header.flags = LinkFlags::Up;
-        link.header.change_mask = LinkFlags::Up;
-        self.ask(NLM_F_ACK, RouteNetlinkMessage::SetLink(link)).map(drop)
+        const IFF_UP: u32 = 1;
+        self.ask(NLM_F_ACK, Message::set_link(index, IFF_UP, Vec::new())).map(drop)
     }
 }
