@@ -11,6 +11,7 @@ pub mod bpf;
 pub mod cgroupfs;
 pub mod exe;
 pub mod file;
+pub mod heap;
 pub mod identity;
 pub mod landlock;
 pub mod mount;

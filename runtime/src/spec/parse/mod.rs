@@ -17,6 +17,7 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod numbers;
+mod place;
 mod process;
 mod resources;
 mod scheduling;
@@ -151,9 +152,7 @@ fn decode<'de, T: serde::Deserialize<'de>>(
         return Err(SpecError::TooLarge);
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let result = serde_ignored::deserialize(tracked, |path| {
+    let result = serde_ignored::deserialize(&mut json, |path| {
         let property = ignored_path(&path);
         let reason = match OTHER_PLATFORMS.contains(&property.as_str()) {
             true => WarningReason::OtherPlatform,
@@ -166,7 +165,7 @@ fn decode<'de, T: serde::Deserialize<'de>>(
             json.end().map_err(|source| SpecError::NotJson { source })?;
             Ok(value)
         }
-        Err(source) => Err(decode_error(source, &track.path())),
+        Err(source) => Err(decode_error(source, bytes)),
     }
 }
 
@@ -183,13 +182,14 @@ const OTHER_PLATFORMS: [&str; 9] = [
     "user.username",
 ];
 
-fn decode_error(source: serde_json::Error, path: &serde_path_to_error::Path) -> SpecError {
-    match source.classify() {
-        serde_json::error::Category::Data if path.iter().next().is_some() => {
-            SpecError::WrongType { property: path.to_string(), source }
+fn decode_error(source: serde_json::Error, bytes: &[u8]) -> SpecError {
+    if source.classify() == serde_json::error::Category::Data {
+        let property = place::property_at(bytes, source.line(), source.column());
+        if !property.is_empty() {
+            return SpecError::WrongType { property, source };
         }
-        _ => SpecError::NotJson { source },
     }
+    SpecError::NotJson { source }
 }
 
 fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
