@@ -217,13 +217,18 @@ impl Snapshots {
         Ok(ids)
     }
 
-    /// Returns all snapshots; one that goes away meanwhile is left out.
+    /// Returns all snapshots; one that goes away meanwhile is left out, and so is one whose record
+    /// is empty: a power cut took it, and what the snapshot stood on with it.
     ///
     /// # Errors
     /// As [`Snapshots::get`].
     pub fn all(&self) -> Result<Vec<Snapshot>, SnapshotError> {
         let mut all = Vec::new();
         for id in self.ids()? {
+            let record = self.root.join(&id).join("record.json");
+            if fs::metadata(record).is_ok_and(|metadata| metadata.len() == 0) {
+                continue;
+            }
             match self.get(&id) {
                 Ok(snapshot) => all.push(snapshot),
                 Err(SnapshotError::NotFound { .. }) => {}

@@ -1,12 +1,15 @@
-//! Stops a collection at its n-th file operation, for every n, and collects again.
+//! Stops a collection, a load and a commit at their n-th file operation, for every n, and runs
+//! them again.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::copy::{self, ArchiveForm};
 use crate::image::{Descriptor, ImageManifest, media};
 use crate::layer::tar::{Entry, TarWriter};
 use crate::layer::{Cancel, Ownership, UnpackOptions};
+use crate::repack::{LayerNote, LayerSink, Placement};
 use crate::snapshot::{SnapshotKind, StoredImage};
 use crate::store::crash_tests::{End, StoppingDisk};
 use crate::store::{Disk, Durability, GcRequest, ImageEntry, RealDisk};
@@ -106,4 +109,108 @@ fn a_killed_collection_leaves_a_store_that_goes_on() {
 #[test]
 fn a_power_cut_in_a_collection_leaves_a_store_that_goes_on() {
     stop_everywhere(End::PowerCut);
+}
+
+/// A command's work on a store that has the image `base`; it names `new`.
+type Work = fn(&Upkeep) -> Result<(), Box<dyn std::error::Error>>;
+
+/// Two images in one archive, of which one shares its layer with `base`.
+fn load(upkeep: &Upkeep) -> Result<(), Box<dyn std::error::Error>> {
+    let elsewhere = tempfile::tempdir()?;
+    let other = open(elsewhere.path(), Arc::new(RealDisk::new(Durability::NoSync)))?;
+    let images = ["new", "base"].map(|name| (format!("r.io/{name}:1"), make(&other, name)));
+    let mut archive = Vec::new();
+    copy::save(&other.store, &images, ArchiveForm::Docker, &mut archive)?;
+    let lease = upkeep.store.lease()?;
+    let loaded = copy::load(&upkeep.store, &lease, archive.as_slice(), Path::new("archive"))?;
+    for entry in loaded.into_iter().filter(|entry| entry.name.contains("new")) {
+        upkeep.store.tag(&ImageEntry { name: "new".to_owned(), ..entry })?;
+    }
+    Ok(())
+}
+
+/// A layer on top of `base`, as `commit` and `repack` make it.
+fn commit(upkeep: &Upkeep) -> Result<(), Box<dyn std::error::Error>> {
+    let base = upkeep.store.resolve("base")?;
+    let lease = upkeep.store.lease()?;
+    lease.take(&base.target)?;
+    let image = StoredImage::load(&upkeep.store, &base.target)?;
+    let mut sink = LayerSink::new(&upkeep.store, &lease)?;
+    std::io::Write::write_all(&mut sink, &layer("changed"))?;
+    let (created, created_by) = ("2024-01-02T03:04:05Z".to_owned(), "test".to_owned());
+    let note = LayerNote { created, created_by };
+    let target = sink.finish(&image, Placement::OnTop, &note)?;
+    Ok(upkeep.store.tag(&ImageEntry::new("new", target))?)
+}
+
+fn stop_work_everywhere(work: Work, end: End) {
+    for budget in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let real: Arc<dyn Disk> = Arc::new(RealDisk::new(Durability::NoSync));
+        make(&open(root, Arc::clone(&real)).unwrap(), "base");
+
+        let disk = StoppingDisk::new(budget);
+        let stopping = open(root, Arc::clone(&disk) as Arc<dyn Disk>);
+        let result = stopping.map_err(Box::from).and_then(|upkeep| work(&upkeep));
+        assert!(result.is_ok() || disk.stopped(), "only a stop makes it fail: {result:?}");
+        if end == End::PowerCut {
+            disk.cut_power(root);
+        }
+
+        let upkeep = open(root, real).unwrap();
+        let context = format!("{end:?} at operation {budget}");
+        assert_eq!(upkeep.store.fsck().unwrap(), [], "{context}");
+        // What was reported done survives: only the lease's file may be left.
+        assert!(result.is_err() || upkeep.store.resolve("new").is_ok(), "{context}");
+        work(&upkeep).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let names: Vec<String> =
+            upkeep.store.list().unwrap().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["base", "new"], "{context}");
+        upkeep.gc(GcRequest::default()).unwrap();
+        assert_eq!(upkeep.store.fsck().unwrap(), [], "{context}");
+        for place in ["ingest", "leases"] {
+            let left = std::fs::read_dir(upkeep.store.private(place)).unwrap().count();
+            assert_eq!(left, 0, "{context}: {place}");
+        }
+        if !disk.stopped() {
+            assert!(budget > 15, "the work has only {budget} operations");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_load_that_stops_leaves_a_store_that_goes_on() {
+    stop_work_everywhere(load, End::Killed);
+    stop_work_everywhere(load, End::PowerCut);
+}
+
+#[test]
+fn a_commit_that_stops_leaves_a_store_that_goes_on() {
+    stop_work_everywhere(commit, End::Killed);
+    stop_work_everywhere(commit, End::PowerCut);
+}
+
+/// A snapshot is not synced when it is made: a power cut may leave its record empty.
+#[test]
+fn a_snapshot_whose_record_was_lost_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let upkeep = open(directory.path(), Arc::new(RealDisk::new(Durability::NoSync))).unwrap();
+    let target = make(&upkeep, "base");
+    let image = StoredImage::load(&upkeep.store, &target).unwrap();
+    let chain = image.unpack(&upkeep.layers, &Cancel::default()).unwrap();
+    for id in ["kept", "lost"] {
+        upkeep.snapshots.prepare(id, &chain, SnapshotKind::View).unwrap();
+    }
+    std::fs::write(directory.path().join("snapshots/lost/record.json"), b"").unwrap();
+    upkeep.gc(GcRequest::default()).unwrap();
+    assert_eq!(upkeep.snapshots.all().unwrap().len(), 1);
+    assert_eq!(upkeep.snapshots.ids().unwrap(), ["kept", "lost"]);
+    assert!(upkeep.snapshots.get("lost").is_err());
+    upkeep.snapshots.remove("lost").unwrap();
+    upkeep.snapshots.prepare("lost", &chain, SnapshotKind::View).unwrap();
+    // A record with something else in it is damage, which nobody passes over.
+    std::fs::write(directory.path().join("snapshots/lost/record.json"), b"{").unwrap();
+    assert!(upkeep.gc(GcRequest::default()).is_err());
 }
