@@ -1,5 +1,5 @@
-//! SIGKILL at the n-th system call that changes a file: the store is clean, the same command run
-//! again succeeds, and nothing is left over.
+//! SIGKILL, or EIO from the kernel, at the n-th system call that changes a file: the store is clean,
+//! the same command run again succeeds, and nothing is left over.
 //!
 //! `IMGMGR_POINTS` says at how many calls of each command (8 without it; 100000 for every one).
 
@@ -15,6 +15,32 @@ use super::support::{Place, layout, tar};
 const CALLS: &str = "write,pwrite64,ftruncate,fallocate,rename,renameat,renameat2,link,linkat,\
     symlink,symlinkat,unlink,unlinkat,rmdir,mkdir,mkdirat,mknodat,openat,openat2,fsync,fdatasync,\
     syncfs,flock,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr";
+
+/// Those of them that a disk makes fail; not `write`, which also wakes threads by eventfd.
+const DISK_CALLS: &str = "pwrite64,ftruncate,rename,mkdir,linkat,fsync,fdatasync,syncfs";
+
+/// What happens at a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    Kill,
+    Fail,
+}
+
+impl Blow {
+    fn calls(self) -> &'static str {
+        match self {
+            Self::Kill => CALLS,
+            Self::Fail => DISK_CALLS,
+        }
+    }
+
+    fn injected(self) -> &'static str {
+        match self {
+            Self::Kill => "signal=SIGKILL",
+            Self::Fail => "error=EIO",
+        }
+    }
+}
 
 fn points() -> usize {
     std::env::var("IMGMGR_POINTS").map_or(8, |text| text.parse().unwrap())
@@ -42,21 +68,24 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").args(["-a", &from]).arg(to).status().unwrap().success());
 }
 
-fn traced(place: &Place, options: &[&str], args: &str) -> Command {
+fn traced(place: &Place, blow: Blow, options: &[&str], args: &str) -> Command {
     let command = place.plain(&words(args));
+    // Without that, nothing is synced and no sync can fail.
+    let args = command.get_args().filter(|arg| blow == Blow::Kill || *arg != "--no-sync");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-e", &format!("trace={CALLS}")]).args(options);
-    strace.arg(command.get_program()).args(command.get_args());
+    strace.args(["-f", "-qq", "-e", &format!("trace={}", blow.calls())]).args(options);
+    strace.arg(command.get_program()).args(args);
     strace.env_clear().envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    strace.stdout(Stdio::null()).stderr(Stdio::null());
+    strace.stdout(Stdio::null());
     strace
 }
 
 /// Every call that the command makes, as its name and how many of that name went before in the
 /// same thread: `when=` counts each name of each thread for itself.
-fn calls(place: &Place, case: &Case) -> Vec<(String, usize)> {
+fn calls(place: &Place, case: &Case, blow: Blow) -> Vec<(String, usize)> {
     let log = place.path("strace.log");
-    let status = traced(place, &["-o", log.to_str().unwrap()], &case.args).status().unwrap();
+    let options = ["-o", log.to_str().unwrap()];
+    let status = traced(place, blow, &options, &case.args).status().unwrap();
     assert!(status.success(), "{}: {status}", case.name);
     let mut counts: HashMap<(String, String), usize> = HashMap::new();
     let mut calls = Vec::new();
@@ -80,14 +109,23 @@ fn entries(path: &Path) -> usize {
     std::fs::read_dir(path).map_or(0, Iterator::count)
 }
 
-/// Kills the command at the `n`-th call of a name, and says whether it came to that.
-fn kill_at(place: &Place, case: &Case, call: &str, n: usize) -> bool {
-    let context = format!("{} killed at {call} {n}", case.name);
+/// Strikes the command at the `n`-th call of a name, and says whether that ended it.
+fn strike(place: &Place, case: &Case, blow: Blow, call: &str, n: usize) -> bool {
+    let context = format!("{}, {blow:?} at {call} {n}", case.name);
     copy(&place.path("kept"), &place.path("data"));
-    let inject = format!("inject={call}:signal=SIGKILL:when={n}");
-    let status = traced(place, &["-o", "/dev/null", "-e", &inject], &case.args).status().unwrap();
-    let killed = status.signal() == Some(9);
-    assert!(killed || status.success(), "{context}: {status}");
+    let inject = format!("inject={call}:{}:when={n}", blow.injected());
+    let options = ["-o", "/dev/null", "-e", &inject];
+    let output = traced(place, blow, &options, &case.args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let ended = match blow {
+        Blow::Kill => output.status.signal() == Some(9),
+        Blow::Fail => output.status.code() == Some(1),
+    };
+    assert!(ended || output.status.success(), "{context}: {}: {stderr}", output.status);
+    if blow == Blow::Fail && ended {
+        assert!(stderr.contains("Input/output error"), "{context}: no cause: {stderr}");
+        assert!(stderr.contains('`'), "{context}: no object: {stderr}");
+    }
     assert_eq!(place.run(&["fsck"]), "clean\n", "{context}");
     let again = place.plain(&words(&case.args)).output().unwrap();
     let stderr = String::from_utf8_lossy(&again.stderr);
@@ -107,14 +145,14 @@ fn kill_at(place: &Place, case: &Case, call: &str, n: usize) -> bool {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         assert!(!name.starts_with("new-") && !name.starts_with("gone-"), "{context}: {name}");
     }
-    killed
+    ended
 }
 
 fn words_of(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn kill_everywhere(place: &Place, base: &Path, case: &Case) {
+fn strike_everywhere(place: &Place, base: &Path, case: &Case, blow: Blow) {
     copy(base, &place.path("data"));
     for args in &case.setup {
         place.run(&words(args));
@@ -123,19 +161,28 @@ fn kill_everywhere(place: &Place, base: &Path, case: &Case) {
         std::fs::write(place.path("data/snapshots/s/upper/new"), vec![b'n'; 100_000]).unwrap();
     }
     copy(&place.path("data"), &place.path("kept"));
-    let calls = calls(place, case);
+    let calls = calls(place, case, blow);
     let step = (calls.len() / points()).max(1);
-    let (mut tried, mut killed) = (0, 0);
+    let (mut tried, mut ended) = (0, 0);
     for (call, n) in calls.iter().step_by(step) {
         tried += 1;
-        killed += usize::from(kill_at(place, case, call, *n));
+        ended += usize::from(strike(place, case, blow, call, *n));
     }
-    eprintln!("{}: killed at {killed} of {} calls", case.name, calls.len());
-    assert!(killed * 2 > tried, "{}: killed {killed} times of {tried}", case.name);
+    eprintln!("{}: {blow:?} at {} calls, ended by {ended} of {tried}", case.name, calls.len());
+    assert!(ended * 2 > tried, "{}: ended {ended} times of {tried}", case.name);
 }
 
 #[test]
 fn killed_at_any_system_call() {
+    strike_all_commands(Blow::Kill);
+}
+
+#[test]
+fn refused_any_system_call() {
+    strike_all_commands(Blow::Fail);
+}
+
+fn strike_all_commands(blow: Blow) {
     if !have("strace") {
         return;
     }
@@ -183,6 +230,6 @@ fn killed_at_any_system_call() {
         ),
     ];
     for case in cases {
-        kill_everywhere(&place, &place.path("base"), &case);
+        strike_everywhere(&place, &place.path("base"), &case, blow);
     }
 }
