@@ -6,26 +6,29 @@
 use super::bundle::Bundle;
 use super::child::Child;
 use super::error::kernel_error;
-use super::{Context, LifecycleError, delete, entry, facts, idmap};
-use crate::cgroup::{
-    Cgroup, CgroupLayout, CgroupPlan, CgroupRecord, CgroupRequest, ClonedInto, Driver,
+use super::handover::{
+    connect_seccomp_agent, open_console, receive_console, send_pidfd, write_pid_file,
 };
+use super::prepare::{
+    check_console, check_inherited, check_rootfs, compile_filter, plan_cgroup, plan_options,
+};
+use super::{Context, LifecycleError, delete, entry, facts, idmap};
+use crate::cgroup::{Cgroup, CgroupPlan, CgroupRecord, ClonedInto};
 use crate::foreground::NotifyProxy;
 use crate::hooks::{self, StateDocument};
 use crate::init::ChildInput;
 use crate::init::report::Report;
-use crate::plan::{Plan, PlanOptions, RuntimePart, StartMode, plan_container};
-use crate::request::{CgroupDriver, CreateRequest, InheritedFds, Rootless, Settings};
+use crate::plan::{Plan, RuntimePart, StartMode, plan_container};
+use crate::request::{CreateRequest, Settings};
 use crate::resctrl::{self, MadeGroups};
-use crate::seccomp::{self, Program as Filter};
-use crate::spec::{ContainerSpec, HostPid, HostUid, MountKind, SeccompArch};
+use crate::seccomp::Program as Filter;
+use crate::spec::HostPid;
 use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
 use kernel::mount::CloneTree;
 use kernel::process::CloneFlags;
-use kernel::{Errno, file, namespace, process, unix_socket};
+use kernel::{file, namespace, process, unix_socket};
 use std::cell::RefCell;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
 /// Where the terminal's master end goes.
@@ -128,143 +131,6 @@ fn bind_notify(
     }
     let (_, socket) = notify_paths(&settings.root, &request.id);
     Ok(Some(NotifyProxy::bind(&socket, manager)?))
-}
-
-pub(super) fn check_console(
-    terminal: bool,
-    socket: bool,
-    console: ConsoleEnd,
-) -> Result<(), LifecycleError> {
-    match (terminal, console, socket) {
-        (true, ConsoleEnd::Socket, false) => Err(LifecycleError::NoConsoleSocket),
-        (false, _, true) | (true, ConsoleEnd::Caller, true) => {
-            Err(LifecycleError::UselessConsoleSocket)
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn check_inherited(inherited: InheritedFds) -> Result<(), LifecycleError> {
-    for number in 3..inherited.end() {
-        i32::try_from(number)
-            .map_err(|_| Errno::BADF)
-            .and_then(process::inherited_fd)
-            .map_err(|_| LifecycleError::InheritedDescriptor { number })?;
-    }
-    Ok(())
-}
-
-pub(super) fn compile_filter(
-    spec: &ContainerSpec,
-    context: Context<'_>,
-) -> Result<Option<Filter>, LifecycleError> {
-    let Some(profile) = &spec.seccomp else { return Ok(None) };
-    let filter = seccomp::compile(profile, NATIVE)?;
-    let flags = seccomp::filter_flags(profile).bits();
-    context.journal.debug(format_args!("seccomp filter flags: {flags}"));
-    for name in &filter.skipped_names {
-        context.journal.debug(format_args!("seccomp: system call `{name}` is not known"));
-    }
-    Ok(Some(filter))
-}
-
-/// The architecture of this build.
-#[cfg(target_arch = "x86_64")]
-pub(super) const NATIVE: SeccompArch = SeccompArch::X86_64;
-/// The architecture of this build.
-#[cfg(target_arch = "aarch64")]
-pub(super) const NATIVE: SeccompArch = SeccompArch::Aarch64;
-/// The architecture of this build.
-#[cfg(target_arch = "riscv64")]
-pub(super) const NATIVE: SeccompArch = SeccompArch::Riscv64;
-
-pub(super) fn check_rootfs(spec: &ContainerSpec) -> Result<(), LifecycleError> {
-    let path = &spec.root.path;
-    let failed = |errno: Errno| LifecycleError::Rootfs { path: path.clone(), source: errno.into() };
-    file::open_dir_place(file::CWD, path.as_path()).map_err(failed).map(drop)
-}
-
-/// What the command line says about cgroups, in the cgroup planner's words.
-pub(super) fn plan_cgroup(
-    settings: &Settings,
-    request: &CreateRequest,
-    spec: &ContainerSpec,
-) -> Result<CgroupPlan, LifecycleError> {
-    let layout = CgroupLayout::probe()?;
-    Ok(CgroupPlan::new(
-        &CgroupRequest {
-            id: request.id.as_str(),
-            driver: match settings.cgroup_driver {
-                CgroupDriver::Cgroupfs => Driver::Cgroupfs,
-                CgroupDriver::Systemd => Driver::Systemd,
-            },
-            cgroups_path: spec.cgroups_path.as_deref(),
-            resources: &spec.resources,
-            device_nodes: &spec.devices,
-            extensions: &spec.extensions,
-            rootless: is_rootless(settings),
-            user_bus: settings.user_bus.as_deref(),
-            delegate_to: cgroup_owner(spec),
-        },
-        &layout,
-    )?)
-}
-
-pub(super) fn is_rootless(settings: &Settings) -> bool {
-    match settings.rootless {
-        Rootless::Yes => true,
-        Rootless::No => false,
-        Rootless::Auto => {
-            kernel::identity::effective_uid() != 0 || kernel::namespace::in_user_namespace()
-        }
-    }
-}
-
-/// Whether the container may move its processes among cgroups of its own.
-pub(super) fn has_writable_cgroup(spec: &ContainerSpec) -> bool {
-    spec.mounts.iter().any(|mount| {
-        matches!(mount.kind, MountKind::Cgroup { .. })
-            && mount.destination.as_str() == "/sys/fs/cgroup"
-            && mount.attributes.set & 1 == 0
-    })
-}
-
-/// The host's user who owns the cgroup (config-linux.md#cgroup-ownership): the container's own
-/// where it has a cgroup namespace and a writable mount of it.
-fn cgroup_owner(spec: &ContainerSpec) -> Option<HostUid> {
-    let user = spec.process.as_ref()?.user.uid.0;
-    if !has_writable_cgroup(spec) || !spec.namespaces.cgroup.is_new() {
-        return None;
-    }
-    let host = if spec.uid_map.is_empty() { Some(user) } else { spec.uid_map.to_host(user) };
-    host.map(HostUid)
-}
-
-pub(super) fn plan_options(
-    settings: &Settings,
-    request: &CreateRequest,
-    start: StartMode,
-    console: ConsoleEnd,
-) -> PlanOptions {
-    let mut extra_env = Vec::new();
-    if request.inherited.listen > 0 {
-        extra_env.push(format!("LISTEN_FDS={}", request.inherited.listen));
-        extra_env.push("LISTEN_PID=1".to_owned());
-    }
-    let notify_dir = request.notify_socket.is_some().then(|| {
-        extra_env.push("NOTIFY_SOCKET=/run/notify/notify.sock".to_owned());
-        notify_paths(&settings.root, &request.id).0
-    });
-    PlanOptions {
-        id: request.id.to_string(),
-        start,
-        no_pivot: request.no_pivot,
-        no_new_keyring: request.no_new_keyring,
-        first_closed: request.inherited.end(),
-        extra_env,
-        relays_terminal: console == ConsoleEnd::Caller,
-        notify_dir,
-    }
 }
 
 pub(super) fn record(
@@ -539,40 +405,6 @@ fn raise_open_files(plan: &Plan) -> Result<Option<(u64, u64)>, LifecycleError> {
     Ok(Some((soft, hard)))
 }
 
-/// The socket that the child sends its terminal to; our end of it if it comes to us.
-pub(super) fn open_console(
-    plan: &Plan,
-    end: ConsoleEnd,
-    socket: Option<&Path>,
-    slots: &mut [Option<OwnedFd>],
-) -> Result<Option<OwnedFd>, LifecycleError> {
-    let Some(slot) = plan.console_socket else { return Ok(None) };
-    if let (ConsoleEnd::Socket, Some(path)) = (end, socket) {
-        slots[slot.0] = Some(connect("console socket", path)?);
-        return Ok(None);
-    }
-    let (ours, theirs) =
-        unix_socket::message_pair().map_err(kernel_error("make a socket for the terminal"))?;
-    slots[slot.0] = Some(theirs);
-    Ok(Some(ours))
-}
-
-/// The connection that the filter's notify descriptor goes over.
-pub(super) fn connect_seccomp_agent(
-    plan: &Plan,
-    slots: &mut [Option<OwnedFd>],
-) -> Result<(), LifecycleError> {
-    let path = plan.seccomp.as_ref().and_then(|profile| profile.listener_path.as_deref());
-    if let (Some(slot), Some(path)) = (plan.seccomp_socket, path) {
-        let connected = unix_socket::connect(path).map_err(|errno| LifecycleError::SeccompAgent {
-            path: path.into(),
-            source: errno.into(),
-        });
-        slots[slot.0] = Some(connected?);
-    }
-    Ok(())
-}
-
 /// Does for the child what it can't do itself.
 pub(super) fn configure_process(
     part: &RuntimePart,
@@ -602,40 +434,6 @@ pub(super) fn limit_process(part: &RuntimePart, child: &Child) -> Result<(), Lif
         )?;
     }
     Ok(())
-}
-
-/// Connects to a socket that a caller named.
-pub(super) fn connect(what: &'static str, path: &Path) -> Result<OwnedFd, LifecycleError> {
-    unix_socket::connect(path).map_err(|errno| LifecycleError::Connect {
-        what,
-        path: path.to_owned(),
-        source: errno.into(),
-    })
-}
-
-/// Takes the terminal's master end that the child has sent.
-pub(super) fn receive_console(socket: &OwnedFd) -> Result<OwnedFd, LifecycleError> {
-    let mut name = [0u8; 64];
-    let (_, mut fds) =
-        unix_socket::receive(socket, &mut name).map_err(kernel_error("receive the terminal"))?;
-    fds.pop().ok_or_else(|| kernel_error("receive the terminal")(Errno::PROTO))
-}
-
-/// Writes a process id for others to read: all of it or nothing.
-pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<(), LifecycleError> {
-    let failed =
-        |errno: Errno| LifecycleError::PidFile { path: path.to_owned(), source: errno.into() };
-    let name = path.file_name().and_then(|n| n.to_str()).ok_or(Errno::INVAL).map_err(failed)?;
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let dir = file::open_dir(file::CWD, parent).map_err(failed)?;
-    file::replace(dir.as_fd(), name, 0o644, pid.to_string().as_bytes()).map_err(failed)
-}
-
-/// Sends a process's descriptor to whoever listens there.
-pub(super) fn send_pidfd(path: &Path, child: &Child) -> Result<(), LifecycleError> {
-    let socket = connect("pidfd socket", path)?;
-    unix_socket::send(&socket, b"pidfd", &[child.pidfd.as_fd()])
-        .map_err(kernel_error("send the pidfd"))
 }
 
 fn namespace_name(kind: CloneFlags) -> &'static str {

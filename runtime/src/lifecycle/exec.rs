@@ -2,12 +2,12 @@
 
 use super::bundle::parse;
 use super::child::Child;
-use super::create::{
-    ConsoleEnd, Launched, check_console, check_inherited, configure_process, connect_seccomp_agent,
-    document, has_writable_cgroup, limit_process, open_console, receive_console, send_pidfd,
-    write_pid_file,
-};
+use super::create::{ConsoleEnd, Launched, configure_process, document, limit_process};
 use super::error::kernel_error;
+use super::handover::{
+    connect_seccomp_agent, open_console, receive_console, send_pidfd, write_pid_file,
+};
+use super::prepare::{check_console, check_inherited, has_writable_cgroup};
 use super::query::status;
 use super::{Context, LifecycleError, entry, facts};
 use crate::cgroup::{Cgroup, ClonedInto, SubCgroups};

@@ -1,7 +1,8 @@
 //! `plan` and `check`: what creation would do, and what stands in its way. Nothing is changed.
 
 use super::bundle::Bundle;
-use super::create::{ConsoleEnd, check_rootfs, compile_filter, plan_cgroup, plan_options};
+use super::create::ConsoleEnd;
+use super::prepare::{check_rootfs, compile_filter, plan_cgroup, plan_options};
 use super::{Context, LifecycleError, facts, needs};
 use crate::cgroup::CgroupPlan;
 use crate::journal::{Journal, Level};

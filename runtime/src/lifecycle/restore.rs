@@ -2,11 +2,10 @@
 
 use super::bundle::Bundle;
 use super::checkpoint::{Directories, Yard, check_support};
-use super::create::{
-    ConsoleEnd, Launched, check_console, check_rootfs, compile_filter, connect, document,
-    plan_cgroup, plan_options, record, write_pid_file,
-};
+use super::create::{ConsoleEnd, Launched, document, record};
 use super::error::kernel_error;
+use super::handover::{connect, write_pid_file};
+use super::prepare::{check_console, check_rootfs, compile_filter, plan_cgroup, plan_options};
 use super::{Context, LifecycleError, facts};
 use crate::cgroup::{Cgroup, CgroupPlan, ClonedInto};
 use crate::criu::{self, ExternalMount, Launch, Restore, RestoreMounts, Session, wire};
