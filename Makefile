@@ -12,6 +12,8 @@ MUSL     := $(HOST:-gnu=-musl)
 # Peers for `make conformance`, by name or path.
 PEERS    ?= runc
 STATIC   := -C target-feature=+crt-static -C relocation-model=static
+# What a start does not execute lies together, and stays on disk.
+LAYOUT   := -C link-arg=-Wl,-T,runtime/cold.ld
 
 .PHONY: help build check test conformance clients vm bench fuzz demo doc install clean
 
@@ -22,7 +24,7 @@ build: ## Build the static release binaries
 	@rustup target add $(MUSL) || echo "no target $(MUSL): runt is built for $(HOST)" >&2
 	target=$(HOST); \
 	if [ -d "$$(rustc --print sysroot)/lib/rustlib/$(MUSL)/lib" ]; then target=$(MUSL); fi; \
-	RUSTFLAGS="$(STATIC)" cargo build --profile small --target $$target -p runt && \
+	RUSTFLAGS="$(STATIC) $(LAYOUT)" cargo build --profile small --target $$target -p runt && \
 	install -D -t $(DIST) target/$$target/small/runt
 	RUSTFLAGS="$(STATIC)" cargo build --release --target $(HOST) -p imgmgr
 	install -D -t $(DIST) target/$(HOST)/release/imgmgr
