@@ -173,10 +173,10 @@ impl Reference {
     /// The shortest text that parses to this reference.
     pub fn familiar(&self) -> String {
         let full = self.to_string();
-        match full.strip_prefix("docker.io/") {
-            Some(rest) => rest.strip_prefix("library/").unwrap_or(rest).to_owned(),
-            None => full,
-        }
+        // What follows may look like a registry of its own.
+        let is_same = |text: &&str| Self::parse(text).is_ok_and(|parsed| parsed == *self);
+        let shorter = ["docker.io/library/", "docker.io/"].map(|start| full.strip_prefix(start));
+        shorter.into_iter().flatten().find(is_same).unwrap_or(&full).to_owned()
     }
 }
 
@@ -283,6 +283,9 @@ mod tests {
         check("busybox", "docker.io/library/busybox:latest", "busybox:latest");
         check("index.docker.io/a/b:1", "docker.io/a/b:1", "a/b:1");
         check("localhost/x", "localhost/x:latest", "localhost/x:latest");
+        let nested = "docker.io/library/quay.io/a:1";
+        check(nested, nested, "library/quay.io/a:1");
+        check("docker.io/quay.io/a:1", "docker.io/quay.io/a:1", "docker.io/quay.io/a:1");
         check("host:5000/x", "host:5000/x:latest", "host:5000/x:latest");
         check("UPPER/x:T", "UPPER/x:T", "UPPER/x:T");
         check("[::1]:5000/x:1", "[::1]:5000/x:1", "[::1]:5000/x:1");
