@@ -191,17 +191,21 @@ impl LocalChunks {
                 }
                 Ok(())
             });
-            if local.blobs.len() >= MAX_SOURCES {
+            if local.is_full(&seen) {
                 break;
             }
         }
         Ok(local)
     }
 
+    /// Whether no more may be looked at; those that turned out to be of no use count, too.
+    fn is_full(&self, seen: &HashSet<Digest>) -> bool {
+        seen.len() >= MAX_SOURCES || self.at.len() >= MAX_LOCAL_CHUNKS
+    }
+
     fn add(&mut self, store: &Store, layer: &Descriptor, seen: &mut HashSet<Digest>) {
-        let full = self.blobs.len() >= MAX_SOURCES || self.at.len() >= MAX_LOCAL_CHUNKS;
         let Ok(Some(hint)) = TocHint::of(layer) else { return };
-        if full || !seen.insert(layer.digest.clone()) {
+        if self.is_full(seen) || !seen.insert(layer.digest.clone()) {
             return;
         }
         let Ok(blob) = store.open_blob(&layer.digest) else { return };

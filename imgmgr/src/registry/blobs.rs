@@ -187,7 +187,9 @@ impl Remote {
         while writer.position() < range.end {
             let left = range.end - writer.position();
             match nearby.reach(writer.position()) {
-                Reach::Near(bytes) => copy_nearby(nearby, &mut writer, bytes.min(left)).await?,
+                Reach::Near(bytes) => {
+                    self.copy_nearby(nearby, &mut writer, bytes.min(left)).await?
+                }
                 Reach::Far(bytes) => {
                     let end = writer.position() + bytes.min(left);
                     if self.fetch_to(fetch, &mut writer, end).await? == RangeOutcome::Everything {
@@ -309,29 +311,31 @@ impl Remote {
         let is_whole = response.status() == StatusCode::OK;
         Ok(if is_whole { Served::Whole(response) } else { Served::Range(response) })
     }
+
+    /// Writes the next bytes of a blob from where they are at hand.
+    async fn copy_nearby(
+        &self,
+        nearby: &Arc<dyn Nearby>,
+        writer: &mut IngestWriter,
+        bytes: u64,
+    ) -> Result<()> {
+        let end = writer.position() + bytes;
+        while writer.position() < end {
+            self.client.go_on()?;
+            let length = (end - writer.position()).min(NEARBY_BYTES);
+            let mut buffer = vec![0; usize::try_from(length).unwrap_or(0)];
+            nearby
+                .read(writer.position(), &mut buffer)
+                .map_err(|source| RegistryError::Nearby { source })?;
+            writer.write(&buffer)?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
 }
 
 /// Bytes that are copied between two looks at what else is to do.
 const NEARBY_BYTES: u64 = 1 << 20;
-
-/// Writes the next bytes of a blob from where they are at hand.
-async fn copy_nearby(
-    nearby: &Arc<dyn Nearby>,
-    writer: &mut IngestWriter,
-    bytes: u64,
-) -> Result<()> {
-    let end = writer.position() + bytes;
-    while writer.position() < end {
-        let length = (end - writer.position()).min(NEARBY_BYTES);
-        let mut buffer = vec![0; usize::try_from(length).unwrap_or(0)];
-        nearby
-            .read(writer.position(), &mut buffer)
-            .map_err(|source| RegistryError::Nearby { source })?;
-        writer.write(&buffer)?;
-        tokio::task::yield_now().await;
-    }
-    Ok(())
-}
 
 /// How much a request for a range brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -113,7 +113,8 @@ impl Check {
                 continue;
             }
             let size = chunk_size(entry, file_size);
-            total = total.saturating_add(size);
+            // What lies before it in its member is decompressed, too.
+            total = total.saturating_add(entry.inner_offset).saturating_add(size);
             if total > limit {
                 return Err(TocError::Limit { limit: "max_unpacked_bytes", value: limit });
             }
@@ -168,9 +169,15 @@ impl Check {
             while self.entries.front().is_some_and(|next| next.kind == TocKind::Chunk) {
                 chunks.extend(self.entries.pop_front());
             }
-            if entry.kind == EntryKind::Regular
-                && let Some(what) = self.content(&mut tar, &entry, &chunks).map_err(invalid)?
-            {
+            let has_data = entry.kind == EntryKind::Regular && entry.size > 0;
+            let what = if entry.sparse.is_some() {
+                Some("it is sparse, which no table of contents can say")
+            } else if !has_data {
+                (chunks.len() > 1).then_some("it has chunks but no data")
+            } else {
+                self.content(&mut tar, &entry, &chunks).map_err(invalid)?
+            };
+            if let Some(what) = what {
                 self.add(&name, what);
             }
         }
@@ -180,20 +187,26 @@ impl Check {
         Ok(())
     }
 
-    /// Digests a file's data, whole and in chunks; holes of sparse entries are in neither format.
+    /// Digests a file's data, whole and in chunks.
     fn content<R: BufRead>(
         &self,
         tar: &mut TarReader<R>,
         entry: &Entry,
         chunks: &[TocEntry],
     ) -> Result<Option<&'static str>, crate::layer::tar::TarError> {
-        if entry.sparse.is_some() || entry.size == 0 {
-            return Ok(None);
-        }
         let mut whole = chunks[0].digest.as_ref().map(|digest| Hasher::new(digest.algorithm()));
         let mut rest = chunks.iter();
         let mut chunk = rest.next().map(|first| (first, Start::of(first, entry.size)));
         let mut problem = whole.is_none().then_some("it has no digest");
+        if chunks[0].chunk_offset != 0 {
+            problem = problem.or(Some("its chunks have gaps"));
+        }
+        if chunks.iter().any(|chunk| chunk.chunk_type != "zeros" && !chunk.has_chunk()) {
+            problem = problem.or(Some("a chunk of it has no place"));
+        }
+        if chunks.len() > 1 && chunks.iter().any(|chunk| chunk.chunk_digest.is_none()) {
+            problem = problem.or(Some("a chunk of it has no digest"));
+        }
         let mut position = 0u64;
         loop {
             let run = tar.data()?;
@@ -201,13 +214,19 @@ impl Check {
                 break;
             }
             let mut n = run.len();
+            if chunk.is_none() {
+                problem = problem.or(Some("its chunks are not as long as the file"));
+            }
             if let Some((_, start)) = &chunk {
                 n = n.min(usize::try_from(start.left).unwrap_or(usize::MAX).max(1));
             }
             if let Some(hasher) = &mut whole {
                 hasher.update(&run[..n]);
             }
-            if let Some((_, start)) = &mut chunk {
+            if let Some((toc, start)) = &mut chunk {
+                if toc.chunk_type == "zeros" && run[..n].iter().any(|byte| *byte != 0) {
+                    problem = problem.or(Some("a hole of it has data"));
+                }
                 start.hasher.update(&run[..n]);
                 start.left = start.left.saturating_sub(n as u64);
             }

@@ -108,6 +108,47 @@ impl TocEntry {
     }
 }
 
+/// The fields of an entry, in small letters.
+const FIELDS: [&str; 21] = [
+    "name",
+    "type",
+    "linkname",
+    "mode",
+    "size",
+    "uid",
+    "gid",
+    "username",
+    "groupname",
+    "modtime",
+    "devmajor",
+    "devminor",
+    "xattrs",
+    "digest",
+    "offset",
+    "endoffset",
+    "chunkoffset",
+    "chunksize",
+    "chunkdigest",
+    "chunktype",
+    "inneroffset",
+];
+/// The fields of a TOC, in small letters.
+const TOC_FIELDS: [&str; 2] = ["version", "entries"];
+
+/// Whether a key that is none of ours is one to readers that don't tell its letters apart: Go's
+/// `encoding/json`, which folds these two besides ASCII's.
+fn is_disguised(key: &str, fields: &[&str]) -> bool {
+    let folded: String = key
+        .chars()
+        .map(|letter| match letter {
+            '\u{17f}' => 's',
+            '\u{212a}' => 'k',
+            letter => letter.to_ascii_lowercase(),
+        })
+        .collect();
+    fields.contains(&folded.as_str())
+}
+
 /// Parses the JSON of a TOC and hands out its entries in order.
 ///
 /// # Errors
@@ -153,6 +194,9 @@ impl<'de> Visitor<'de> for TocVisitor<'_, '_> {
                     entries = true;
                 }
                 "version" | "entries" => return Err(A::Error::custom("a field comes twice")),
+                other if is_disguised(other, &TOC_FIELDS) => {
+                    return Err(A::Error::custom(format!("`{other}` is a field in other letters")));
+                }
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -162,6 +206,26 @@ impl<'de> Visitor<'de> for TocVisitor<'_, '_> {
             (Some(other), _) => Err(A::Error::custom(format!("version {other}"))),
             (None, _) => Err(A::Error::missing_field("version")),
         }
+    }
+}
+
+/// Reads an entry whose every field has one spelling.
+struct OneSpelling;
+
+impl<'de> DeserializeSeed<'de> for OneSpelling {
+    type Value = TocEntry;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<TocEntry, D::Error> {
+        let mut disguised = None;
+        let entry: TocEntry = serde_ignored::deserialize(deserializer, |path| {
+            if let serde_ignored::Path::Map { parent: serde_ignored::Path::Root, key } = &path
+                && is_disguised(key, &FIELDS)
+            {
+                disguised.get_or_insert_with(|| key.clone());
+            }
+        })?;
+        let refuse = |key| format!("`{key}` is a field in other letters");
+        disguised.map_or(Ok(entry), |key| Err(serde::de::Error::custom(refuse(key))))
     }
 }
 
@@ -183,7 +247,7 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element::<TocEntry>()? {
+        while let Some(entry) = list.next_element_seed(OneSpelling)? {
             self.0.count += 1;
             let taken = if self.0.count > MAX_TOC_ENTRIES {
                 let value = MAX_TOC_ENTRIES as u64;

@@ -151,15 +151,25 @@ impl TocHint {
             layer.annotation(zstd_chunked::POSITION),
             layer.annotation(stargz::DIGEST),
         ) {
-            (Some(checksum), Some(position), _) => {
+            (Some(checksum), Some(position), None) => {
                 let digest = parse_digest(zstd_chunked::CHECKSUM, checksum)?;
                 let position = zstd_chunked::parse_position(position, layer.size)?;
                 (TocFormat::ZstdChunked, digest, Some(position))
             }
-            (_, _, Some(digest)) => {
+            (None, None, Some(digest)) => {
                 (TocFormat::Stargz, parse_digest(stargz::DIGEST, digest)?, None)
             }
-            _ => return Ok(None),
+            (None, None, None) => return Ok(None),
+            (checksum, position, _) => {
+                let key = if checksum.is_some() {
+                    zstd_chunked::CHECKSUM
+                } else {
+                    zstd_chunked::POSITION
+                };
+                let value = checksum.or(position).unwrap_or_default().to_owned();
+                let reason = "it comes without its other half, or beside another table of contents";
+                return Err(TocError::Annotation { key, value, reason });
+            }
         };
         let (format, digest, position) = found;
         Ok(Some(Self { format, digest, position, size: layer.size }))

@@ -120,7 +120,7 @@ type Lie = (&'static str, fn(&mut Value));
 #[test]
 fn every_lie_is_found() {
     let other = format!("sha256:{}", "0".repeat(64));
-    let lies: [Lie; 15] = [
+    let lies: [Lie; 20] = [
         ("`d/nothing` is listed in its place", |toc| {
             toc["entries"][1]["name"] = json!("d/nothing")
         }),
@@ -147,6 +147,18 @@ fn every_lie_is_found() {
         ("its chunks have gaps", |toc| toc["entries"][3]["chunkOffset"] = json!(1)),
         ("its chunks are not as long as the file", |toc| {
             toc["entries"][4]["chunkSize"] = json!(100_000);
+        }),
+        ("its chunks are not as long as the file", |toc| {
+            let entries = toc["entries"].as_array_mut().unwrap();
+            let last = entries.iter().rposition(|entry| entry["type"] == "chunk").unwrap();
+            drop(entries.remove(last));
+        }),
+        ("its chunks have gaps", |toc| toc["entries"][1]["chunkOffset"] = json!(1)),
+        ("a chunk of it has no place", |toc| toc["entries"][1]["offset"] = json!(0)),
+        ("a hole of it has data", |toc| toc["entries"][1]["chunkType"] = json!("zeros")),
+        ("it has chunks but no data", |toc| {
+            let chunk = json!({ "type": "chunk", "name": "d", "offset": 100, "chunkSize": 1 });
+            toc["entries"].as_array_mut().unwrap().insert(1, chunk);
         }),
         ("`last`: it is not listed", |toc| drop(toc["entries"].as_array_mut().unwrap().pop())),
         ("`more`: it is not in the layer", |toc| {
@@ -216,6 +228,9 @@ fn other_shapes_are_refused() {
         r#"{"version":1,"entries":[{"name":"a","type":"reg","size":-1}]}"#,
         r#"{"version":1,"entries":[],"entries":[]}"#,
         r#"{"version":1,"entries":[]} x"#,
+        r#"{"version":1,"entries":[],"ENTRIES":[]}"#,
+        r#"{"version":1,"entries":[{"name":"a","type":"dir","Mode":2541}]}"#,
+        "{\"version\":1,\"entries\":[{\"name\":\"a\",\"type\":\"dir\",\"\u{17f}ize\":1}]}",
     ] {
         let parsed = parse_entries(json.as_bytes(), &mut |_| Ok(()));
         assert!(matches!(parsed, Err(TocError::Json { .. })), "{json}: {parsed:?}");

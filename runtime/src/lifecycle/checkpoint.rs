@@ -181,7 +181,23 @@ pub(super) fn check_support(spec: &ContainerSpec) -> Result<(), CriuError> {
     if spec.intel_rdt.is_some() {
         return refuse("linux.intelRdt", "its processes would come back outside of the group");
     }
+    let process = spec.process.as_ref();
+    let lost = [
+        ("the annotations of Landlock", spec.extensions.landlock.is_some()),
+        ("the annotation of core scheduling", spec.extensions.core_scheduling),
+        ("linux.memoryPolicy", spec.memory_policy.is_some()),
+        ("process.ioPriority", process.is_some_and(|process| process.io_priority.is_some())),
+        ("linux.seccomp.listenerPath", listens(spec)),
+        ("linux.netDevices", !spec.net_devices.is_empty()),
+    ];
+    if let Some((property, _)) = lost.into_iter().find(|(_, is_set)| *is_set) {
+        return refuse(property, "its processes would come back without it");
+    }
     Ok(())
+}
+
+fn listens(spec: &ContainerSpec) -> bool {
+    spec.seccomp.as_ref().is_some_and(|profile| profile.listener_path.is_some())
 }
 
 /// The directories that criu works with, and their names for people.
@@ -322,4 +338,36 @@ fn write_descriptors(images: &OwnedFd, pid: i32) -> Result<(), LifecycleError> {
     let text = serde_json::to_vec(&streams).expect("strings always serialize");
     file::replace(images.as_fd(), criu::DESCRIPTORS, 0o600, &text)
         .map_err(kernel_error("write `descriptors.json`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_not_come_back_is_refused_by_name() {
+        let check = |process: &str, rest: &str, linux: &str| {
+            let config = format!(
+                r#"{{"ociVersion":"1.3.0","root":{{"path":"rootfs"}},
+                    "process":{{"cwd":"/","args":["true"]{process}}}{rest},
+                    "linux":{{"namespaces":[{{"type":"mount"}},{{"type":"network"}}]{linux}}}}}"#
+            );
+            let parsed = ContainerSpec::from_json(config.as_bytes(), Path::new("/bundle"));
+            check_support(&parsed.unwrap().spec)
+        };
+        assert!(check("", "", "").is_ok());
+        let io = r#","ioPriority":{"class":"IOPRIO_CLASS_BE","priority":4}"#;
+        let landlock = r#","annotations":{"io.tug.runt.landlock.read":"/"}"#;
+        let devices = r#","netDevices":{"eth1":{}}"#;
+        let memory = r#","memoryPolicy":{"mode":"MPOL_PREFERRED","nodes":"0"}"#;
+        for (property, process, rest, linux) in [
+            ("process.ioPriority", io, "", ""),
+            ("Landlock", "", landlock, ""),
+            ("linux.netDevices", "", "", devices),
+            ("linux.memoryPolicy", "", "", memory),
+        ] {
+            let error = check(process, rest, linux).unwrap_err().to_string();
+            assert!(error.contains(property), "{error}");
+        }
+    }
 }

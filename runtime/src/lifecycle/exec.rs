@@ -38,7 +38,10 @@ pub fn exec(
     let record = state.record()?;
     let (init, pidfd) = open_init(&state, &record, request)?;
     let mut spec = parse(&state.config()?, &record.bundle, &())?;
-    if record.restored && spec.namespaces.time.is_inherited() {
+    if record.restored
+        && spec.namespaces.time.is_inherited()
+        && file::exists(file::CWD, "/proc/self/ns/time")
+    {
         // criu restores the clocks by a time namespace.
         spec.namespaces.time = Namespace::New;
     }

@@ -111,8 +111,10 @@ impl Attempt<'_> {
         let mut cgroup = Cgroup::create(plan)?;
         let launched = self.with_criu(&mut cgroup);
         launched.inspect_err(|_| {
-            // criu has killed what it made; it need not be gone yet.
+            // criu has killed what it made; it need not be gone yet, nor the cgroups within that it
+            // made from the files.
             let _ = cgroup.kill_all();
+            let _ = cgroup.remove();
             cgroup.undo();
         })
     }
