@@ -57,7 +57,7 @@ demo: build ## Build runt, make a bundle, and show its whole life
 	conformance/demo/run $(RUNT)
 
 doc: ## Build the API documentation; a warning is an error
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude xtask --no-deps --document-private-items
 
 install: build ## Install binaries, man pages and completions under $(DESTDIR)$(PREFIX)
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(DIST)/runt $(DIST)/imgmgr

@@ -18,7 +18,7 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 const MOUNT_ATTR_RDONLY: u64 = 1;
 
 /// Whether the program's file can't be written by anybody: it lies on a read-only mount, as that
-/// of [`protect`], or is a sealed file in memory.
+/// of `protect`, or is a sealed file in memory.
 ///
 /// # Errors
 /// What statfs(2) of `/proc/self/exe` says.

@@ -11,7 +11,7 @@
 //!               toc.digest: digest of the TOC's JSON; the footer tells where its member is
 //! ```
 //! A TOC is a hint, never the truth: the files of a layer come from its tar, whose digest the
-//! image configuration has. [`check`] tells where the two differ; [`pieces`] cuts the blob so
+//! image configuration has. [`check`] tells where the two differ; [`pieces()`] cuts the blob so
 //! that a pull finds the parts that a blob in the store has too.
 
 pub mod check;
