@@ -288,6 +288,14 @@ pub fn try_lock_shared(file: impl AsFd) -> Result<()> {
     unlock(file)
 }
 
+/// Takes the exclusive advisory lock of an open file.
+///
+/// # Errors
+/// `EAGAIN` if somebody holds one.
+pub fn try_lock(file: impl AsFd) -> Result<()> {
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+}
+
 /// Gives an advisory lock up, also for copies of the descriptor in other processes.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! The program's memory: Doug Lea's allocator behind a lock of one byte.
 //!
 //! The lock of `dlmalloc`'s own global allocator is the C library's mutex, a tenth of what it takes
-//! to read a configuration. Nothing contends for this one: the program has one thread.
+//! to read a configuration. Hardly anything contends for this one: where the program
+//! has a second thread at all, that works for the kernel.
 
 #![expect(unsafe_code, reason = "an allocator deals in raw memory")]
 

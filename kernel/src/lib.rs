@@ -7,6 +7,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod beside;
 pub mod bpf;
 pub mod cgroupfs;
 pub mod exe;

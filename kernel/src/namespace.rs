@@ -15,8 +15,7 @@ use std::os::fd::{AsFd, AsRawFd};
 /// `EINVAL` if it is of another kind, `EPERM` without the capability over it.
 pub fn join(file: impl AsFd, kind: CloneFlags) -> Result<()> {
     let kind = i32::try_from(kind.bits()).map_err(|_| crate::Errno::INVAL)?;
-    // SAFETY: two integers go in; the caller has one thread, so no other sees a change it
-    // doesn't expect.
+    // SAFETY: two integers go in; namespaces are a thread's own, so no other sees a change.
     check(unsafe { libc::setns(file.as_fd().as_raw_fd(), kind) }.into()).map(drop)
 }
 

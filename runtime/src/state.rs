@@ -325,8 +325,24 @@ impl StateDir {
     /// [`StateError::NotFound`] if it was removed meanwhile: what has its name by now is another
     /// container. Else [`StateError::Read`].
     pub fn lock(&self) -> Result<(), StateError> {
-        let locked = file::lock(&self.dir).and_then(|()| file::is_removed(&self.dir));
-        match locked.map_err(|e| self.read_error("lock", e))? {
+        file::lock(&self.dir).map_err(|e| self.read_error("lock", e))?;
+        self.check_present()
+    }
+
+    /// Likewise, unless another command has it: whether it is locked now.
+    ///
+    /// # Errors
+    /// As [`Self::lock`].
+    pub fn try_lock(&self) -> Result<bool, StateError> {
+        match file::try_lock(&self.dir) {
+            Err(Errno::AGAIN) => return Ok(false),
+            other => other.map_err(|e| self.read_error("lock", e))?,
+        }
+        self.check_present().map(|()| true)
+    }
+
+    fn check_present(&self) -> Result<(), StateError> {
+        match file::is_removed(&self.dir).map_err(|e| self.read_error("lock", e))? {
             true => Err(StateError::NotFound { id: self.id.clone() }),
             false => Ok(()),
         }

@@ -80,9 +80,12 @@ fn run(cli: &Cli) -> Result<String> {
     view::enter()?;
     let work = tempfile::Builder::new().prefix("bench.").tempdir()?;
     let bundles = Bundles::make(work.path(), &cli.seccomp_profile)?;
+    // Where runtimes keep their state by default, in `/run`, is no disk either.
+    let run = work.path().join("run");
+    view::mount_tmpfs(&run)?;
     let runtimes = std::iter::once(&cli.runtime)
         .chain(&cli.peer)
-        .map(|word| find(word, work.path()))
+        .map(|word| find(word, &run))
         .collect::<Result<Vec<_>>>()?;
     let lab = Lab {
         runtimes,
@@ -91,7 +94,9 @@ fn run(cli: &Cli) -> Result<String> {
         rounds: cli.rounds,
         containers: cli.containers,
     };
-    let rows = rows::measure(&lab, &cli.row)?;
+    let rows = rows::measure(&lab, &cli.row);
+    view::unmount(&run)?;
+    let rows = rows?;
     match cli.format {
         Format::Markdown => Ok(table::markdown(&lab.runtimes, &rows)),
         Format::Json => Ok(serde_json::to_string_pretty(&rows)?),
@@ -99,7 +104,7 @@ fn run(cli: &Cli) -> Result<String> {
 }
 
 /// Resolves `NAME=PATH`, `PATH` or a name in PATH.
-fn find(word: &str, work: &Path) -> Result<Runtime> {
+fn find(word: &str, run: &Path) -> Result<Runtime> {
     let (name, path) = word.split_once('=').unwrap_or(("", word));
     let dirs = std::env::var_os("PATH").unwrap_or_default();
     let found = if path.contains('/') {
@@ -112,5 +117,5 @@ fn find(word: &str, work: &Path) -> Result<Runtime> {
         "" => path.file_name().context("no file name")?.to_string_lossy().into_owned(),
         name => name.to_owned(),
     };
-    Ok(Runtime { root: work.join(format!("root-{name}")), name, path })
+    Ok(Runtime { root: run.join(&name), name, path })
 }

@@ -82,7 +82,11 @@ fn row(what: &str, samples: &[Samples], targets: &[Target]) -> Row {
 fn run_true(lab: &Lab) -> Result<Vec<Row>> {
     let samples = time_runs(lab, &lab.bundles.default)?;
     let targets = [Target::Ratio("crun", 0.45), Target::Ratio("runc", 0.2)];
-    Ok(vec![row("`run true`, default bundle", &samples, &targets)])
+    let heavier = time_runs(lab, &lab.bundles.busybox)?;
+    Ok(vec![
+        row("`run true`, default bundle", &samples, &targets),
+        row("`run busybox true`, default bundle", &heavier, &[]),
+    ])
 }
 
 fn docker_like(lab: &Lab) -> Result<Vec<Row>> {

@@ -18,13 +18,22 @@ pub(crate) fn enter() -> Result<()> {
         .context("mounting cgroup2")
 }
 
+/// Makes a directory in memory.
+pub(crate) fn mount_tmpfs(at: &Path) -> Result<()> {
+    std::fs::create_dir_all(at)?;
+    mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>)
+        .with_context(|| format!("cannot mount at `{}`", at.display()))
+}
+
+/// Takes away what is mounted there.
+pub(crate) fn unmount(at: &Path) -> Result<()> {
+    umount2(at, MntFlags::MNT_DETACH).with_context(|| format!("cannot unmount `{}`", at.display()))
+}
+
 /// Mounts `count` file systems more, below `dir`.
 pub(crate) fn add_mounts(dir: &Path, count: usize) -> Result<()> {
     for index in 0..count {
-        let at = dir.join(index.to_string());
-        std::fs::create_dir_all(&at)?;
-        mount(Some("tmpfs"), &at, Some("tmpfs"), MsFlags::empty(), None::<&str>)
-            .with_context(|| format!("cannot mount at `{}`", at.display()))?;
+        mount_tmpfs(&dir.join(index.to_string()))?;
     }
     Ok(())
 }
@@ -32,7 +41,7 @@ pub(crate) fn add_mounts(dir: &Path, count: usize) -> Result<()> {
 /// Undoes [`add_mounts`].
 pub(crate) fn remove_mounts(dir: &Path, count: usize) -> Result<()> {
     for index in 0..count {
-        umount2(&dir.join(index.to_string()), MntFlags::MNT_DETACH)?;
+        unmount(&dir.join(index.to_string()))?;
     }
     Ok(())
 }

@@ -32,6 +32,8 @@ pub struct ChildInput<'p> {
     pub seccomp: &'p [kernel::seccomp::SockFilter],
     /// Descriptors by slot, as far as the runtime filled them.
     pub slots: Vec<Option<OwnedFd>>,
+    /// The container's network namespace, if it was made before the process; its loopback device is up.
+    pub network: Option<OwnedFd>,
     /// To the runtime.
     pub socket: OwnedFd,
     /// For hooks and the seccomp agent.
@@ -130,6 +132,7 @@ struct Child<'p> {
     program: &'p Program,
     seccomp: &'p [kernel::seccomp::SockFilter],
     slots: Vec<Option<OwnedFd>>,
+    network: Option<OwnedFd>,
     socket: OwnedFd,
     state: StateDocument,
     seccomp_metadata: Option<String>,
@@ -160,6 +163,7 @@ impl<'p> Child<'p> {
             program: input.program,
             seccomp: input.seccomp,
             slots: input.slots,
+            network: input.network,
             socket: input.socket,
             state: input.state,
             seccomp_metadata: input.seccomp_metadata,
@@ -192,7 +196,13 @@ impl<'p> Child<'p> {
             Step::NewSessionKeyring { name } => user::join_keyring(name)?,
             Step::SetHostname(name) => namespace::set_hostname(name)?,
             Step::SetDomainname(name) => namespace::set_domainname(name)?,
-            Step::LoopbackUp => netdev::loopback_up()?,
+            Step::LoopbackUp => match self.network.take() {
+                Some(made) => {
+                    namespace::join(&made, process::CloneFlags::NEWNET)?;
+                    self.spent.add(made);
+                }
+                None => netdev::loopback_up()?,
+            },
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
             Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,
             Step::OpenRootfs { path } => {

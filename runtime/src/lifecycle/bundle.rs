@@ -19,23 +19,34 @@ impl Bundle {
     /// Reads the config of the bundle at `path` and makes that the working directory, as hooks
     /// expect.
     pub(super) fn open(path: &Path, context: Context<'_>) -> Result<Bundle, LifecycleError> {
-        let failed = |errno: Errno| LifecycleError::ReadConfig {
-            path: path.join("config.json"),
-            source: errno.into(),
-        };
-        file::change_dir(path).map_err(failed)?;
-        let config = match file::read_limited(file::CWD, c"config.json", limits::MAX_CONFIG_BYTES) {
-            Err(Errno::FBIG) => {
-                let path = path.join("config.json");
-                return Err(LifecycleError::ConfigTooLarge {
-                    path,
-                    limit: limits::MAX_CONFIG_BYTES,
-                });
-            }
-            other => other.map_err(failed)?,
-        };
+        Bundle::of(read(path)?, path, context)
+    }
+
+    /// The bundle at `path`, of which [`read`] gave `config`.
+    pub(super) fn of(
+        config: Vec<u8>,
+        path: &Path,
+        context: Context<'_>,
+    ) -> Result<Bundle, LifecycleError> {
         let spec = parse(&config, path, context.journal)?;
         Ok(Bundle { path: path.to_owned(), config, spec })
+    }
+}
+
+/// Reads the config of the bundle at `path` and makes that the working directory, as hooks
+/// expect.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, LifecycleError> {
+    let failed = |errno: Errno| LifecycleError::ReadConfig {
+        path: path.join("config.json"),
+        source: errno.into(),
+    };
+    file::change_dir(path).map_err(failed)?;
+    match file::read_limited(file::CWD, c"config.json", limits::MAX_CONFIG_BYTES) {
+        Err(Errno::FBIG) => {
+            let path = path.join("config.json");
+            Err(LifecycleError::ConfigTooLarge { path, limit: limits::MAX_CONFIG_BYTES })
+        }
+        other => other.map_err(failed),
     }
 }
 

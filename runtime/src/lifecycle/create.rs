@@ -3,7 +3,8 @@
 //! What was done is undone newest first when something fails; what a killed creation leaves
 //! behind, `delete --force` finds by the state directory, which is made first.
 
-use super::bundle::Bundle;
+use super::ahead::NetworkAhead;
+use super::bundle::{self, Bundle};
 use super::child::Child;
 use super::error::kernel_error;
 use super::handover::{
@@ -27,7 +28,7 @@ use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
 use kernel::mount::CloneTree;
 use kernel::process::CloneFlags;
 use kernel::{file, namespace, process, unix_socket};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
@@ -63,7 +64,14 @@ pub fn launch(
     start: StartMode,
     console: ConsoleEnd,
 ) -> Result<Launched, LifecycleError> {
-    let bundle = Bundle::open(&request.bundle, context)?;
+    let config = bundle::read(&request.bundle)?;
+    let mut network = NetworkAhead::begin(config.clone());
+    let bundle = Bundle::of(config, &request.bundle, context)?;
+    if !bundle.spec.namespaces.user.is_inherited() {
+        // It would not be the namespace wanted, and what a user namespace maps is found out by a
+        // process of its own.
+        drop(network.finish());
+    }
     let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
     check_console(terminal, request.console_socket.is_some(), console)?;
     check_inherited(request.inherited)?;
@@ -94,6 +102,7 @@ pub fn launch(
         start,
         console,
         resctrl: RefCell::default(),
+        network: Cell::new(network),
     };
     let launched = state
         .write(&record, &bundle.config)
@@ -185,6 +194,7 @@ struct Attempt<'a> {
     console: ConsoleEnd,
     /// What was made there, to be taken back.
     resctrl: RefCell<MadeGroups>,
+    network: Cell<NetworkAhead>,
 }
 
 impl Attempt<'_> {
@@ -201,6 +211,8 @@ impl Attempt<'_> {
         if let Some(filter) = self.filter {
             self.state.write_filter(&filter.to_bytes())?;
         }
+        // From here on processes are cloned.
+        let network = self.network.take().finish();
         let files = raise_open_files(self.plan)?;
         let mut slots: Vec<Option<OwnedFd>> = Vec::new();
         slots.resize_with(self.plan.slots, || None);
@@ -216,7 +228,7 @@ impl Attempt<'_> {
         // Those who read a runtime's debug log know its places by the words of runc.
         let journal = self.context.journal;
         journal.debug(format_args!("nsexec container setup: `{}`", self.request.id));
-        let child = self.clone_child(cgroup, slots)?;
+        let child = self.clone_child(cgroup, slots, network)?;
         journal.debug(format_args!("child process in init(): pid {}", child.pid));
         let ready = self.accompany(&child, cgroup, &maps, files);
         if let Err(error) = ready {
@@ -269,6 +281,7 @@ impl Attempt<'_> {
         &self,
         cgroup: &Cgroup,
         slots: Vec<Option<OwnedFd>>,
+        network: Option<OwnedFd>,
     ) -> Result<Child, LifecycleError> {
         let (ours, theirs) =
             unix_socket::message_pair().map_err(kernel_error("make a socket for the container"))?;
@@ -284,6 +297,7 @@ impl Attempt<'_> {
             program: &self.plan.program,
             seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
             slots,
+            network: network.filter(|_| takes_network(self.plan)),
             socket: theirs,
             state: self.document.clone(),
             seccomp_metadata: self.plan.seccomp.as_ref().and_then(|s| s.listener_metadata.clone()),
@@ -380,6 +394,15 @@ impl Attempt<'_> {
         (state.pid, state.status) = (pid, "running");
         Ok(hooks::run_all("poststart", &self.bundle.spec.hooks.poststart, &state, &[])?)
     }
+}
+
+/// Whether a network namespace of the runtime's user namespace, made before, can stand for the one
+/// that the plan makes: no user namespace is to own it, and nobody looks for it before the child is in it.
+fn takes_network(plan: &Plan) -> bool {
+    plan.new_namespaces.contains(CloneFlags::NEWNET)
+        && !plan.new_namespaces.contains(CloneFlags::NEWUSER)
+        && plan.stage.is_none()
+        && plan.runtime.net_devices.is_empty()
 }
 
 /// `RLIMIT_NOFILE`.

@@ -48,18 +48,17 @@ pub fn delete(
         }
         Err(error) => return Err(error.into()),
     };
-    let mut killed = None;
-    if request.force {
-        // A creation under way holds the lock: it ends with its process.
-        let init = state.init()?;
+    let mut killed = match lock(context, request, &state, &record) {
+        Err(LifecycleError::State(StateError::NotFound { .. })) if request.force => {
+            return Ok(DeleteOutcome::Absent);
+        }
+        other => other?,
+    };
+    let init = state.init()?;
+    if request.force && (init.is_none() || init != killed) {
         stop(context, &record, init);
         killed = init;
     }
-    match state.lock() {
-        Err(StateError::NotFound { .. }) if request.force => return Ok(DeleteOutcome::Absent),
-        other => other?,
-    }
-    let init = state.init()?;
     match status_of(init, &state, &record)? {
         Status::Stopped if init.is_some() && init == killed => {}
         // Processes of a container that shares its pid namespace outlive its init.
@@ -69,6 +68,26 @@ pub fn delete(
     }
     take_away(context, &state, &record)?;
     Ok(DeleteOutcome::Deleted)
+}
+
+/// Locks the container; gives the init process that had to be killed for that.
+fn lock(
+    context: Context<'_>,
+    request: &DeleteRequest,
+    state: &StateDir,
+    record: &Record,
+) -> Result<Option<InitProcess>, LifecycleError> {
+    let mut killed = None;
+    if request.force {
+        if state.try_lock()? {
+            return Ok(None);
+        }
+        // A creation under way holds the lock: it ends with its process.
+        killed = state.init()?;
+        stop(context, record, killed);
+    }
+    state.lock()?;
+    Ok(killed)
 }
 
 /// Removes what is left of a stopped container.

@@ -82,7 +82,10 @@ pub(super) fn clone_child(
     ours: OwnedFd,
     former: Former,
 ) -> Result<Child, LifecycleError> {
-    let flags = plan.new_namespaces;
+    let mut flags = plan.new_namespaces;
+    if input.network.is_some() {
+        flags -= CloneFlags::NEWNET;
+    }
     if let Some(stage) = &plan.stage {
         let child = clone_through(stage, flags, cgroup, input, ours)?;
         former.restore()?;

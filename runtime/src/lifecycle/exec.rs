@@ -277,6 +277,7 @@ impl Attempt<'_> {
         let target = self.target(cgroup)?;
         let born = entry::enter_for_children(&self.plan.plan, &slots)?;
         let input = ChildInput {
+            network: None,
             steps: &self.plan.plan.steps,
             program: &self.plan.plan.program,
             seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),

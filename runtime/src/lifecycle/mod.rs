@@ -1,6 +1,7 @@
 //! The commands' deeds: create, start, kill, delete, exec and the rest, each one function with a
 //! typed request and a typed result. Nothing here prints.
 
+mod ahead;
 mod bundle;
 mod checkpoint;
 mod child;
