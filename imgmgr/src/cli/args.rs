@@ -240,7 +240,7 @@ pub(crate) struct PullArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
     /// Layers to fetch at the same time
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 6)]
     pub(crate) parallel: usize,
     /// Unpack the layers while they come
     #[arg(long)]

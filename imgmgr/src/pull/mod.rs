@@ -55,7 +55,7 @@ impl Default for PullOptions {
     fn default() -> Self {
         Self {
             platforms: Platforms::One(Platform::host()),
-            parallel_layers: 4,
+            parallel_layers: 6,
             policy: Arc::default(),
         }
     }

@@ -5,6 +5,7 @@
 //! leased manifest protects everything it refers to.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,7 +51,11 @@ impl Store {
                 self.disk.remove_file(&path).map_err(StoreError::io("remove", &path))?;
                 continue;
             }
-            let text = fs::read_to_string(&path).map_err(StoreError::io("read", &path))?;
+            let text = match fs::read_to_string(&path) {
+                // Its process ended just now. If it named anything, that was before the sweep.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                read => read.map_err(StoreError::io("read", &path))?,
+            };
             leased.extend(text.lines().filter_map(|line| {
                 let mut words = line.splitn(3, ' ');
                 let (digest, size) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

@@ -148,16 +148,16 @@ fn gc_keeps_what_is_mounted_and_takes_the_rest() {
     place.image("b:1", &[plain_layer("b")]);
     place.unpack("b:1");
     place.mount("a:1");
-    // Three layers, the second once more above the first, a seam, and b's.
-    assert_eq!(place.layers().len(), 6, "{:?}", place.layers());
+    // Three layers, the second once more above the first, a seam, a note of both, and b's layer.
+    assert_eq!(place.layers().len(), 7, "{:?}", place.layers());
     place.run(&["untag", "a:1", "b:1"]);
     let before = record(&place.path("m"));
     let would = place.run(&["gc", "--dry-run"]);
     assert!(would.contains(&layer_name(&plain_layer("b"))), "{would}");
-    assert_eq!(place.layers().len(), 6, "a dry run removes nothing");
+    assert_eq!(place.layers().len(), 7, "a dry run removes nothing");
     let said = place.run(&["gc"]);
     assert!(said.contains(&layer_name(&plain_layer("b"))), "{said}");
-    assert_eq!(place.layers().len(), 5);
+    assert_eq!(place.layers().len(), 6);
     assert_eq!(place.blobs(), 5, "the mounted image's blobs stay: a commit needs them");
     assert_eq!(record(&place.path("m")), before);
     place.umount();
@@ -227,8 +227,11 @@ fn fsck_finds_and_mends_whatever_happened_to_a_layer() {
     assert_eq!(place.run(&["fsck"]), "clean\n");
     let tree = |name: &str| place.private("layers").join(name).join("tree");
     let names = place.layers();
-    let variant = names.iter().find(|name| name.contains('@') && !name.starts_with("seam"));
+    let variant = names.iter().find(|name| name.contains('@') && name.starts_with("sha256-"));
     let seam = names.iter().find(|name| name.starts_with("seam@")).unwrap();
+    let stack = names.iter().find(|name| name.starts_with("stack@")).unwrap();
+    let stack = place.private("layers").join(stack).join("stack");
+    assert_eq!(fs::read_to_string(&stack).unwrap(), "imgmgr-stack 1\nplain\nabove\nplain\nseam\n");
     let (base, variant) = (tree(&layer_name(&layers[0])), tree(variant.unwrap()));
     let seam = tree(seam);
     let same_times = |path: &Path, change: &dyn Fn(&Path)| {
@@ -289,6 +292,11 @@ fn fsck_finds_and_mends_whatever_happened_to_a_layer() {
             }),
         ),
     ];
+    let damages = damages.into_iter().chain([(
+        "does not say what the layers do",
+        Box::new(|| fs::write(&stack, "imgmgr-stack 1\nplain\nplain\nplain\nseamless\n").unwrap())
+            as _,
+    )]);
     for (what, damage) in damages {
         damage();
         let said = place.fail(&["fsck"]);
@@ -394,7 +402,7 @@ fn a_killed_gc_leaves_a_store_that_is_whole() {
     }
     assert!(killed > 0, "nothing was ever killed");
     place.run(&["gc"]);
-    assert_eq!(place.layers().len(), 5, "{:?}", place.layers());
+    assert_eq!(place.layers().len(), 6, "{:?}", place.layers());
     assert_eq!((place.blobs(), place.count("layers/ingest")), (5, 0));
     place.mount("kept:1");
     assert_eq!(record(&place.path("m")), whole);

@@ -37,7 +37,7 @@ impl LinkParent {
     }
 }
 
-/// Starts write-back of large files while the rest is still coming.
+/// Starts write-back while the rest is still coming: the final syncfs then finds most of it done.
 #[derive(Debug)]
 pub(super) struct WriteBack {
     wanted: bool,
@@ -46,6 +46,8 @@ pub(super) struct WriteBack {
 impl WriteBack {
     /// Bytes of one file after which its write-back is started.
     const STEP: u64 = 8 << 20;
+    /// What is smaller costs more to start than to leave to the syncfs.
+    const SMALLEST: u64 = 16 << 10;
 
     pub(super) fn new(durability: Durability) -> Self {
         Self { wanted: durability != Durability::NoSync }
@@ -57,6 +59,15 @@ impl WriteBack {
         if self.wanted && to > from {
             // A hint: the final syncfs reports what goes wrong.
             let _ = kernel::writeback::start_writeback(fd, from, to - from);
+        }
+    }
+
+    /// Starts it for what is left at the end of a file.
+    fn finish(&self, fd: BorrowedFd<'_>, size: u64) {
+        let from = size / Self::STEP * Self::STEP;
+        if self.wanted && size - from >= Self::SMALLEST {
+            // As above.
+            let _ = kernel::writeback::start_writeback(fd, from, size - from);
         }
     }
 }
@@ -95,6 +106,7 @@ impl Extraction<'_> {
         loop {
             let run = reader.data()?;
             if run.is_empty() {
+                self.writeback.finish(fd, written);
                 return Ok(());
             }
             let n = rustix::io::write(fd, run);

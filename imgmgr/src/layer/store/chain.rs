@@ -15,10 +15,14 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
+use rustix::io::Errno;
 
 use super::error::{self, LayerStoreError};
+use super::record::{Composed, record_name};
+use super::walk::{Kind, Walk};
 use super::{LayerStore, Made, Reserved, Slot, Stack, StoredLayer, layer_name, set_mode};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::image::Descriptor;
@@ -82,42 +86,70 @@ impl LayerStore {
         blobs: BlobSource<'_>,
         cancel: &Cancel,
     ) -> Result<Chain, LayerStoreError> {
-        let mut stacked: Vec<StoredLayer> = Vec::with_capacity(layers.len());
+        let mut plain = Vec::with_capacity(layers.len());
         let mut chain_id = None;
         for layer in layers {
             let stored = match known.get(&layer.diff_id) {
                 Some(known) => Some(known.clone()),
                 None => self.get(&layer.diff_id)?,
             };
-            let stored = stored
-                .ok_or_else(|| LayerStoreError::Missing { diff_id: layer.diff_id.to_string() })?;
-            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
-            let stored = if may_depend(&stored) {
-                let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
-                if self.depends_on(&stored, &below)? {
-                    self.variant(layer, &stored, &below, &id, blobs, cancel)?
-                } else {
-                    stored
-                }
-            } else {
-                stored
-            };
-            if stored.facts.opaque_root {
-                stacked.clear();
-            }
-            stacked.push(stored);
-            chain_id = Some(id);
+            plain.push(stored.ok_or_else(|| {
+                let diff_id = layer.diff_id.to_string();
+                LayerStoreError::Missing { diff_id }
+            })?);
+            chain_id = Some(next_chain_id(chain_id.as_ref(), &layer.diff_id));
         }
         let chain_id = chain_id.unwrap_or_else(|| Digest::of(b""));
-        let mut lowers = trees(&stacked);
-        if let Some(seam) = self.seam(&stacked, &chain_id)? {
-            lowers.insert(0, seam);
-        }
-        let is_described =
-            |layer: &&StoredLayer| layer.facts.implied.first().is_none_or(|p| !p.is_empty());
+        let composed = if plain.iter().any(may_depend) {
+            let diff_ids: Vec<&Digest> = layers.iter().map(|layer| &layer.diff_id).collect();
+            match self.recorded(&diff_ids, &plain)? {
+                Some(composed) => composed,
+                None => {
+                    let composed = self.find_out(layers, plain, blobs, cancel)?;
+                    // Whoever can't note it finds it out each time.
+                    let _ = self.record(&diff_ids, &composed);
+                    composed
+                }
+            }
+        } else {
+            Composed { layers: plain, seam: None }
+        };
+        let stacked = shown(&composed.layers);
+        let mut lowers = trees(stacked);
+        lowers.splice(0..0, composed.seam);
+        let is_described = |layer: &&StoredLayer| layer.head.describes_root;
         let root = stacked.iter().rev().find(is_described).or(stacked.first());
         let root = root.map_or_else(|| self.root.join("ingest"), StoredLayer::tree);
         Ok(Chain { chain_id, lowers, root, image: None })
+    }
+
+    /// Composes a chain of `plain`, the layers' own trees.
+    fn find_out(
+        &self,
+        layers: &[ChainLayer],
+        plain: Vec<StoredLayer>,
+        blobs: BlobSource<'_>,
+        cancel: &Cancel,
+    ) -> Result<Composed, LayerStoreError> {
+        let mut all: Vec<StoredLayer> = Vec::with_capacity(layers.len());
+        let mut chain_id = None;
+        for (layer, mut stored) in layers.iter().zip(plain) {
+            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
+            if may_depend(&stored) {
+                let below = trees(shown(&all));
+                let below = Stack::open(&below).map_err(error::io("open", &self.root))?;
+                if self.depends_on(&stored, &below)? {
+                    stored = self.variant(layer, &stored, &below, &id, blobs, cancel)?;
+                }
+            }
+            all.push(stored);
+            chain_id = Some(id);
+        }
+        let seam = match chain_id {
+            Some(id) => self.seam(shown(&all), &id)?,
+            None => None,
+        };
+        Ok(Composed { layers: all, seam })
     }
 
     /// True if the layer's own tree is wrong above `below`.
@@ -126,12 +158,19 @@ impl LayerStore {
         layer: &StoredLayer,
         below: &Stack,
     ) -> Result<bool, LayerStoreError> {
-        if !layer.facts.links_below.is_empty() {
+        let facts = layer.facts()?;
+        if !facts.links_below.is_empty() {
             return Ok(true);
         }
-        for path in layer.facts.implied.iter().filter(|path| !path.is_empty()) {
-            let found = below.look_up(path).map_err(error::errno("look up in", &layer.dir))?;
-            if matches!(found, BelowKind::Symlink(_)) {
+        let mut walk = Walk::new(below);
+        for path in facts.implied.iter().filter(|path| !path.is_empty()) {
+            let is_symlink = match walk.find(path) {
+                Err(Errno::NAMETOOLONG) => {
+                    below.look_up(path).map(|found| matches!(found, BelowKind::Symlink(_)))
+                }
+                found => found.map(|(kind, _)| kind == Kind::Symlink),
+            };
+            if is_symlink.map_err(error::errno("look up in", &layer.dir))? {
                 return Ok(true);
             }
         }
@@ -181,9 +220,10 @@ impl LayerStore {
         &self,
         stacked: &[StoredLayer],
     ) -> Result<Option<SeamPlan>, LayerStoreError> {
+        let facts = facts_of(stacked)?;
         let mut implied: Vec<&[u8]> = Vec::new();
-        for layer in stacked.iter().skip(1) {
-            implied.extend(layer.facts.implied.iter().map(Vec::as_slice));
+        for facts in facts.iter().skip(1) {
+            implied.extend(facts.implied.iter().map(Vec::as_slice));
         }
         implied.retain(|path| !path.is_empty());
         implied.sort_unstable();
@@ -193,8 +233,16 @@ impl LayerStore {
         }
         let stack = Stack::open(&trees(stacked)).map_err(error::io("open", &self.root))?;
         let mut models = Vec::new();
+        let mut walk = Walk::new(&stack);
         for path in implied {
-            if seam_model(&stack, stacked, path, &self.root)?.is_some() {
+            let needs_seam = match walk.find(path) {
+                Err(Errno::NAMETOOLONG) => stack.directory_parts(path).map(|parts| {
+                    let parts: Vec<usize> = parts.iter().map(|(layer, _)| *layer).collect();
+                    needs_seam(&parts, &facts, path)
+                }),
+                found => found.map(|(_, parts)| needs_seam(parts, &facts, path)),
+            };
+            if needs_seam.map_err(error::errno("look up in", &self.root))? {
                 models.push(path.to_vec());
             }
         }
@@ -209,11 +257,12 @@ impl LayerStore {
         plan: &SeamPlan,
     ) -> Result<Made, LayerStoreError> {
         let SeamPlan { stack, paths } = plan;
+        let facts = facts_of(stacked)?;
         let tree = reserved.ingest.join("tree");
         fs::create_dir(&tree).map_err(error::io("create", &tree))?;
         set_mode(&tree, 0o755)?;
         let root = OwnedFd::from(File::open(&tree).map_err(error::io("open", &tree))?);
-        let model = described_part(stack, stacked, b"", &tree)?;
+        let model = described_part(stack, &facts, b"", &tree)?;
         let mut made = vec![(root.try_clone().map_err(error::io("open", &tree))?, model)];
         for path in paths {
             let mut dir = root.try_clone().map_err(error::io("open", &tree))?;
@@ -227,7 +276,7 @@ impl LayerStore {
                     .map_err(error::errno("open", &tree))?;
                 if new {
                     let copy = dir.try_clone().map_err(error::io("open", &tree))?;
-                    made.push((copy, described_part(stack, stacked, &at, &tree)?));
+                    made.push((copy, described_part(stack, &facts, &at, &tree)?));
                 }
             }
         }
@@ -250,53 +299,53 @@ impl LayerStore {
 
 /// False for most layers, for which nothing below need be opened.
 fn may_depend(layer: &StoredLayer) -> bool {
-    let facts = &layer.facts;
-    !facts.links_below.is_empty() || facts.implied.iter().any(|path| !path.is_empty())
+    layer.head.may_depend
 }
 
-/// The directory whose metadata `path` must have, if that is not the topmost one anyway.
-fn seam_model(
-    stack: &Stack,
-    stacked: &[StoredLayer],
-    path: &[u8],
-    at: &Path,
-) -> Result<Option<OwnedFd>, LayerStoreError> {
-    let parts = stack.directory_parts(path).map_err(error::errno("look up in", at))?;
-    let topmost_is_implied = parts.first().is_some_and(|(i, _)| is_implied(stacked, *i, path));
-    if !topmost_is_implied {
-        return Ok(None);
-    }
-    let described = parts.into_iter().find(|(i, _)| !is_implied(stacked, *i, path));
-    Ok(described.map(|(_, fd)| fd))
+fn facts_of(layers: &[StoredLayer]) -> Result<Vec<Arc<LayerFacts>>, LayerStoreError> {
+    layers.iter().map(StoredLayer::facts).collect()
+}
+
+/// Whether the topmost of the layers that have the directory `path` does not describe it, and one below does.
+fn needs_seam(parts: &[usize], facts: &[Arc<LayerFacts>], path: &[u8]) -> bool {
+    let mut are_implied = parts.iter().map(|layer| is_implied(facts, *layer, path));
+    are_implied.next() == Some(true) && are_implied.any(|is_implied| !is_implied)
+}
+
+/// What nothing above hides altogether: all from the topmost opaque root on.
+pub(super) fn shown(layers: &[StoredLayer]) -> &[StoredLayer] {
+    &layers[layers.iter().rposition(|layer| layer.head.opaque_root).unwrap_or(0)..]
 }
 
 /// The part of a merged directory that an entry describes, else the topmost.
 fn described_part(
     stack: &Stack,
-    stacked: &[StoredLayer],
+    facts: &[Arc<LayerFacts>],
     path: &[u8],
     at: &Path,
 ) -> Result<Option<OwnedFd>, LayerStoreError> {
     let mut parts = stack.directory_parts(path).map_err(error::errno("look up in", at))?;
-    let described = parts.iter().position(|(i, _)| !is_implied(stacked, *i, path));
+    let described = parts.iter().position(|(i, _)| !is_implied(facts, *i, path));
     Ok((!parts.is_empty()).then(|| parts.swap_remove(described.unwrap_or(0)).1))
 }
 
 /// `index` counts from the topmost.
-fn is_implied(stacked: &[StoredLayer], index: usize, path: &[u8]) -> bool {
-    let layer = stacked.iter().rev().nth(index);
-    layer.is_some_and(|layer| {
-        layer.facts.implied.binary_search_by(|p| p.as_slice().cmp(path)).is_ok()
-    })
+fn is_implied(facts: &[Arc<LayerFacts>], index: usize, path: &[u8]) -> bool {
+    facts
+        .iter()
+        .rev()
+        .nth(index)
+        .is_some_and(|facts| facts.implied.binary_search_by(|p| p.as_slice().cmp(path)).is_ok())
 }
 
 /// The names of everything that an image with these layers, lowest first, may have unpacked.
 pub fn names_of_chain(diff_ids: &[Digest]) -> Vec<String> {
-    let mut names = Vec::with_capacity(diff_ids.len() * 3);
+    let mut names = Vec::with_capacity(diff_ids.len() * 4);
     let mut chain_id = None;
     for diff_id in diff_ids {
         let id = next_chain_id(chain_id.as_ref(), diff_id);
-        names.extend([layer_name(diff_id), variant_name(diff_id, &id), seam_name(&id)]);
+        names.extend([layer_name(diff_id), variant_name(diff_id, &id)]);
+        names.extend([seam_name(&id), record_name(&id)]);
         chain_id = Some(id);
     }
     names

@@ -11,10 +11,12 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::chain::{next_chain_id, seam_name, trees, variant_name};
+use super::chain::{next_chain_id, seam_name, shown, trees, variant_name};
 use super::compare::difference;
 use super::error::{self, LayerStoreError};
+use super::record::{Composed, chain_id, record_name};
 use super::{BlobSource, ChainLayer, LayerStore, Made, Reserved, Stack, StoredLayer, layer_name};
+use crate::digest::Digest;
 use crate::layer::{Cancel, Durability, UnpackOptions};
 
 /// What a check does about a layer that is damaged.
@@ -63,7 +65,7 @@ impl LayerStore {
     ) -> Result<Vec<LayerProblem>, LayerStoreError> {
         let mut problems = Vec::new();
         let check = Check { store: self, blobs, mend, cancel };
-        let mut stacked: Vec<StoredLayer> = Vec::new();
+        let (mut plain, mut all): (Vec<StoredLayer>, Vec<StoredLayer>) = Default::default();
         let mut chain_id = None;
         for layer in layers {
             let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
@@ -73,7 +75,9 @@ impl LayerStore {
             }
             // What lies above a layer that isn't unpacked, or is no layer, can't be checked.
             let Ok(Some(mut stored)) = self.get_named(&name) else { return Ok(problems) };
-            let below = Stack::open(&trees(&stacked)).map_err(error::io("open", &self.root))?;
+            plain.push(stored.clone());
+            let below = trees(shown(&all));
+            let below = Stack::open(&below).map_err(error::io("open", &self.root))?;
             if self.depends_on(&stored, &below)? {
                 let name = variant_name(&layer.diff_id, &id);
                 if checked.0.insert(name.clone()) {
@@ -82,21 +86,21 @@ impl LayerStore {
                 let Ok(Some(variant)) = self.get_named(&name) else { return Ok(problems) };
                 stored = variant;
             }
-            if stored.facts.opaque_root {
-                stacked.clear();
-            }
-            stacked.push(stored);
+            all.push(stored);
             chain_id = Some(id);
         }
-        if let (Some(id), Some(plan)) = (&chain_id, self.plan_seam(&stacked)?) {
+        let Some(id) = &chain_id else { return Ok(problems) };
+        let mut seam = None;
+        if let Some(plan) = self.plan_seam(shown(&all))? {
             let name = seam_name(id);
             if checked.0.insert(name.clone()) {
-                problems
-                    .extend(check.against(&name, |reserved| {
-                        self.make_seam(reserved, id, &stacked, &plan)
-                    })?);
+                let make = |reserved| self.make_seam(reserved, id, shown(&all), &plan);
+                problems.extend(check.against(&name, make)?);
             }
+            seam = self.get_named(&name).ok().flatten().map(|seam| seam.tree());
         }
+        let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
+        problems.extend(check.record(&diff_ids, &plain, &Composed { layers: all, seam })?);
         Ok(problems)
     }
 }
@@ -125,6 +129,24 @@ impl Check<'_> {
             let below = below.map(|stack| stack as &dyn crate::layer::Below);
             quick.unpack_above(reserved, source, &layer.descriptor, below, self.cancel)
         })
+    }
+
+    /// Compares what was noted of a chain, if anything was, with what it comes out as.
+    fn record(
+        &self,
+        diff_ids: &[&Digest],
+        plain: &[StoredLayer],
+        composed: &Composed,
+    ) -> Result<Option<LayerProblem>, LayerStoreError> {
+        match self.store.recorded(diff_ids, plain) {
+            Ok(None) => return Ok(None),
+            Ok(Some(noted)) if noted == *composed => return Ok(None),
+            _ => {}
+        }
+        let name = record_name(&chain_id(diff_ids));
+        let mended = !matches!(self.mend, Mend::No) && self.store.forget_record(&name)?;
+        let reason = "does not say what the layers do".to_owned();
+        Ok(Some(LayerProblem { name, reason, mended }))
     }
 
     /// Compares the layer `name`, if it is there, with what `make` makes.
@@ -173,7 +195,7 @@ impl Check<'_> {
 
     fn compare(&self, name: &str, made: &Made) -> Option<String> {
         match self.store.get_named(name) {
-            Ok(Some(stored)) if stored.facts == made.unpacked.facts => {
+            Ok(Some(stored)) if stored.facts().is_ok_and(|facts| *facts == made.unpacked.facts) => {
                 let open = |tree| File::open(tree);
                 let trees = open(stored.tree()).and_then(|stored| {
                     let fresh = open(made.reserved.ingest.join("tree"))?;

@@ -29,12 +29,70 @@ pub(super) fn format(facts: &LayerFacts) -> String {
     text
 }
 
+/// What decides how a layer is stacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) opaque_root: bool,
+    /// An entry says what the root is.
+    pub(super) describes_root: bool,
+    /// Something else of it may depend on what is below.
+    pub(super) may_depend: bool,
+}
+
+impl Head {
+    pub(super) fn of(facts: &LayerFacts) -> Self {
+        Self {
+            opaque_root: facts.opaque_root,
+            describes_root: facts.implied.first().is_none_or(|path| !path.is_empty()),
+            may_depend: !facts.links_below.is_empty()
+                || facts.implied.iter().any(|path| !path.is_empty()),
+        }
+    }
+}
+
+/// The first bytes of the file.
+pub(super) enum Start {
+    Whole(String),
+    /// The whole lines among them.
+    Part(String),
+}
+
+/// Bytes that are read at first: more than most files have.
+const START_BYTES: usize = 4096;
+
+/// Reads the first bytes.
+pub(super) fn read_start(mut file: impl Read) -> io::Result<Start> {
+    let mut bytes = vec![0; START_BYTES];
+    let mut filled = 0;
+    while filled < START_BYTES {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
+    let is_whole = filled < START_BYTES;
+    if !is_whole {
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
+    }
+    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    Ok(if is_whole { Start::Whole(text) } else { Start::Part(text) })
+}
+
 /// Reads the text, up to the limit.
 pub(super) fn read(file: impl Read) -> io::Result<String> {
-    // Most are a few lines: room for these saves reading in small steps.
-    let mut text = String::with_capacity(4096);
+    let mut text = String::new();
     file.take(MAX_FACTS_BYTES).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// What the first lines, which are not all, tell.
+pub(super) fn parse_head(text: &str) -> Option<Head> {
+    let facts = parse(text)?;
+    // There is more, whatever it is.
+    Some(Head { may_depend: true, ..Head::of(&facts) })
 }
 
 /// `None` if the text is not in the format, or in one of another version.
@@ -97,6 +155,27 @@ mod tests {
             opaque_root: true,
         };
         assert_eq!(parse(&format(&facts)), Some(facts));
+    }
+
+    #[test]
+    fn the_start_of_a_long_file_tells_as_much_as_all_of_it() {
+        for (implies_root, opaque_root) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            for lens in [[3; 2000].as_slice(), &[9000, 9000]] {
+                let root = implies_root.then(Vec::new);
+                let paths =
+                    lens.iter().zip(0u32..).map(|(len, n)| format!("{n:0>len$}").into_bytes());
+                let implied = root.into_iter().chain(paths).collect();
+                let facts = LayerFacts { implied, opaque_root, ..LayerFacts::default() };
+                let text = format(&facts);
+                let Start::Part(start) = read_start(text.as_bytes()).unwrap() else {
+                    panic!("all")
+                };
+                assert_eq!(parse_head(&start), Some(Head::of(&facts)));
+            }
+        }
+        assert!(matches!(read_start(&b"x\n"[..]), Ok(Start::Whole(_))));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! layers/<alg>-<hex>/unsynced   the boot in which it was made, if that was without sync
 //! layers/<alg>-<hex>@<chain>/   the same layer above a certain chain, where it must differ
 //! layers/seam@<chain>/tree      directories whose metadata a whole chain decides
+//! layers/stack@<chain>/stack    which of these a chain needs
 //! layers/ingest/<name>/         on its way; whoever holds the lock may remove it
 //! layers/locks/<name>           flock: one process at a time makes a layer
 //! ```
@@ -21,14 +22,17 @@ mod error;
 mod facts;
 mod locks;
 mod merged;
+mod record;
 mod stack;
 mod sweep;
+mod walk;
 
 pub(crate) use facts::{decode_path, encode_path};
 
 pub use chain::{BlobSource, Chain, ChainLayer, names_of_chain};
 pub use check::{Checked, LayerProblem, Mend};
 pub use error::LayerStoreError;
+use facts::{Head, Start};
 pub use merged::{MergedChild, MergedDir};
 pub use stack::Stack;
 pub use sweep::{SetAside, Swept};
@@ -58,7 +62,9 @@ pub struct LayerStore {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredLayer {
     dir: PathBuf,
-    facts: LayerFacts,
+    head: Head,
+    /// Read already, as most are: they fit in what is read for the head.
+    facts: Option<Arc<LayerFacts>>,
 }
 
 impl StoredLayer {
@@ -69,9 +75,18 @@ impl StoredLayer {
     }
 
     /// Where the layer depends on the layers below it.
-    #[must_use]
-    pub fn facts(&self) -> &LayerFacts {
-        &self.facts
+    ///
+    /// # Errors
+    /// [`LayerStoreError`] if the file of the facts can't be read.
+    pub fn facts(&self) -> Result<Arc<LayerFacts>, LayerStoreError> {
+        if let Some(facts) = &self.facts {
+            return Ok(Arc::clone(facts));
+        }
+        let path = self.dir.join("facts");
+        let file = File::open(&path).map_err(error::io("open", &path))?;
+        let text = facts::read(file).map_err(error::io("read", &path))?;
+        let facts = facts::parse(&text).ok_or(LayerStoreError::Facts { path })?;
+        Ok(Arc::new(facts))
     }
 }
 
@@ -202,7 +217,8 @@ impl LayerStore {
         for Made { reserved, unpacked } in made {
             let dir = self.root.join(&reserved.name);
             self.disk.rename(&reserved.ingest, &dir).map_err(error::io("rename", &dir))?;
-            stored.push(StoredLayer { dir, facts: unpacked.facts });
+            let head = Head::of(&unpacked.facts);
+            stored.push(StoredLayer { dir, head, facts: Some(Arc::new(unpacked.facts)) });
         }
         self.disk.sync_dir(&self.root).map_err(error::io("sync", &self.root))?;
         Ok(stored)
@@ -291,16 +307,23 @@ impl LayerStore {
     fn get_named(&self, name: &str) -> Result<Option<StoredLayer>, LayerStoreError> {
         let dir = self.root.join(name);
         let path = dir.join("facts");
-        let text = match File::open(&path) {
-            Ok(file) => facts::read(file).map_err(error::io("read", &path))?,
+        let start = match File::open(&path) {
+            Ok(file) => facts::read_start(file).map_err(error::io("read", &path))?,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(error::io("open", &path)(source)),
         };
-        let facts = facts::parse(&text).ok_or(LayerStoreError::Facts { path })?;
+        let invalid = || LayerStoreError::Facts { path: path.clone() };
+        let (head, facts) = match start {
+            Start::Whole(text) => {
+                let facts = facts::parse(&text).ok_or_else(invalid)?;
+                (Head::of(&facts), Some(Arc::new(facts)))
+            }
+            Start::Part(text) => (facts::parse_head(&text).ok_or_else(invalid)?, None),
+        };
         match fs::read_to_string(dir.join("unsynced")) {
             // Made without sync before a boot: nobody knows what of it reached the disk.
             Ok(boot) if boot != boot_id() => Ok(None),
-            _ => Ok(Some(StoredLayer { dir, facts })),
+            _ => Ok(Some(StoredLayer { dir, head, facts })),
         }
     }
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::super::extract::{Below, BelowKind};
 
-const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Layers, the topmost first.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ impl Stack {
     pub fn open(trees: &[PathBuf]) -> std::io::Result<Self> {
         let roots = trees.iter().map(|tree| File::open(tree).map(OwnedFd::from));
         Ok(Self { roots: roots.collect::<Result<_, _>>()? })
+    }
+
+    pub(super) fn roots(&self) -> &[OwnedFd] {
+        &self.roots
     }
 
     /// Returns the layers that have a say on the directory at `path` itself, the topmost first,
