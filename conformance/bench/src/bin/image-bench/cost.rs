@@ -24,6 +24,8 @@ pub(crate) struct Cost {
 /// Runs the words to their end in this process's name, and returns their cost as JSON.
 pub(crate) fn measure(words: &[String]) -> Result<String> {
     let (program, args) = words.split_first().context("no command")?;
+    // What came before is not to be written meanwhile.
+    rustix::fs::sync();
     let began = Instant::now();
     let output = Command::new(program).args(args).stdin(Stdio::null()).output()?;
     let wall = began.elapsed().as_secs_f64();

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -142,10 +141,13 @@ const PLANS: [Plan; 12] = [
         tools: &[
             ("imgmgr", |lab, disk| {
                 lab.store(disk, NAMES[0])?;
-                lab.imgmgr(disk, &["push", "img", &lab.fresh_reference()])
+                let registry = Registry::start(&PathBuf::from(disk.path("")))?;
+                lab.imgmgr(disk, &["push", "img", &format!("{}/img:1", registry.host)])
             }),
-            ("skopeo", |lab, _| {
-                let to = format!("docker://{}", lab.fresh_reference());
+            // To a registry of its own: skopeo remembers across runs which registry has a layer.
+            ("skopeo", |lab, disk| {
+                let registry = Registry::start(&PathBuf::from(disk.path("")))?;
+                let to = format!("docker://{}/img:1", registry.host);
                 lab.skopeo(&["--dest-tls-verify=false", &lab.oci(NAMES[0]), &to])
             }),
         ],
@@ -265,13 +267,6 @@ impl Lab {
 
     fn reference(&self, name: &str) -> String {
         format!("{}/bench/{name}:1", self.registry.host)
-    }
-
-    /// A repository that has nothing yet.
-    fn fresh_reference(&self) -> String {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        format!("{}/fresh{number}/img:1", self.registry.host)
     }
 
     fn docker(&self, name: &str) -> String {
