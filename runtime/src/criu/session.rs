@@ -31,6 +31,8 @@ pub struct Launch<'a> {
     pub kept: &'a [OwnedFd],
     /// For a restore: its mounts. It has the caller's standard streams then, for the container.
     pub mounts: Option<&'a RestoreMounts>,
+    /// The name of its session keyring, which the processes that it restores get.
+    pub keyring: Option<&'a str>,
     /// Directories that it opens for the caller: criu's working directory must be one of its own
     /// mount namespace.
     pub opens: &'a [&'a Path],
@@ -224,6 +226,10 @@ fn become_criu(
     let talk = || failed("cannot talk to the runtime".to_owned());
     if unix_socket::receive(tells, &mut [0; 1]).map_err(talk())?.0 == 0 {
         process::exit_now(1);
+    }
+    if let Some(name) = launch.keyring {
+        crate::init::join_keyring(name)
+            .map_err(failed("cannot make a session keyring".to_owned()))?;
     }
     if let Some(mounts) = launch.mounts {
         mounts.perform().map_err(trouble)?;

@@ -14,6 +14,8 @@ pub mod report;
 mod root;
 mod user;
 
+pub(crate) use user::join_keyring;
+
 use crate::hooks::StateDocument;
 use crate::plan::{Beneath, Place, Program, Slot, StartVia, Step};
 use kernel::rootdir::RootDir;

@@ -12,14 +12,15 @@ const CAPABILITY_BITS: u32 = 64;
 /// what runc leaves (keyctl_setperm(3)).
 const KEYRING_PERMISSIONS: u32 = 0x3f0b_0000;
 
-pub(super) fn join_keyring(name: &str) -> StepResult {
+/// Joins a new session keyring: that of whoever called the runtime is not the container's.
+pub(crate) fn join_keyring(name: &str) -> kernel::Result<()> {
     let name = CString::new(name).map_err(|_| Errno::INVAL)?;
     let serial = match process::join_session_keyring(&name) {
         // Kernels without keys, and policies that pretend so, lose nothing by it.
         Err(Errno::NOSYS) => return Ok(()),
         other => other?,
     };
-    Ok(process::set_keyring_permissions(serial, KEYRING_PERMISSIONS)?)
+    process::set_keyring_permissions(serial, KEYRING_PERMISSIONS)
 }
 
 pub(super) fn set_scheduler(scheduler: &Scheduler, on_some_cpus: bool) -> StepResult {

@@ -33,7 +33,7 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
     };
     let init = state.init()?.ok_or(LifecycleError::NotRunning)?;
     let images = Directories::make(&request.criu, request.parent_path.as_deref())?;
-    let status_fd = request.status_fd.map(writable_fd).transpose()?;
+    let status_fd = request.status_fd.map(status_fd).transpose()?;
     criu::check_version()?;
     let features = wire::Features {
         mem_track: request.pre_dump.then_some(true),
@@ -45,6 +45,14 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
     let spec = parse(&state.config()?, &record.bundle, &())?;
     let plan = plan_of(context, request, &record, &spec)?;
     let root = ContainerRoot::open(init.pid)?;
+    let joined = joined_namespaces(&spec, init.pid)?;
+    if !request.pre_dump {
+        write_descriptors(&images.images, init.pid)?;
+    }
+    // Else what was looked at may be another process, of the same number.
+    init.open()
+        .map_err(kernel_error("open the init process"))?
+        .ok_or(LifecycleError::NotRunning)?;
     let yard = Yard::make(context, &state, &record, Some(c"/sys/fs/cgroup"))?;
     let dump = Dump {
         request,
@@ -54,20 +62,21 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
         rootfs: record.rootfs.to_string_lossy().into_owned(),
         mounts: criu::external_mounts(&plan)?.into_iter().map(|m| root.placed(m)).collect(),
         masked: criu::masked_paths(&plan).filter_map(|path| root.masked_file(path)).collect(),
-        joined: joined_namespaces(&spec, init.pid)?,
+        joined,
         freezer: freezer(&record),
         yard: yard.path(),
         annotations: &record.annotations,
     };
-    if !request.pre_dump {
-        write_descriptors(&images.images, init.pid)?;
-    }
     let options = criu::dump_options(&dump);
     context.journal.debug(format_args!("criu: {options:?}"));
     run(request, options, status_fd).inspect_err(|_| images.report(context, "dump.log"))?;
     drop(yard);
     if !request.pre_dump && !request.leave_running {
-        delete::take_away(context, &state, &record)?;
+        // The files are whole, and its own processes have ended; what came from outside has not.
+        delete::kill_all(context, &record);
+        if let Err(error) = delete::take_away(context, &state, &record) {
+            context.journal.warn(format_args!("the container is left to be deleted: {error}"));
+        }
     }
     Ok(())
 }
@@ -75,7 +84,7 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
 fn run(
     request: &CheckpointRequest,
     options: wire::Options,
-    status_fd: Option<BorrowedFd<'_>>,
+    mut status_fd: Option<BorrowedFd<'_>>,
 ) -> Result<(), LifecycleError> {
     let kind = if request.pre_dump { wire::Kind::PreDump } else { wire::Kind::Dump };
     let message = wire::Request {
@@ -87,7 +96,7 @@ fn run(
     let done = session.execute().and_then(|_| {
         session.ask(&message, |notice, _| {
             if notice.script.as_deref() == Some("status-ready")
-                && let Some(fd) = status_fd
+                && let Some(fd) = status_fd.take()
             {
                 // Nobody may want to hear of it any more.
                 let _ = file::write_all(fd, &[0]);
@@ -269,13 +278,14 @@ fn make_dirs(path: &Path) -> Result<(), LifecycleError> {
     }
 }
 
-fn writable_fd(number: u32) -> Result<BorrowedFd<'static>, LifecycleError> {
+/// The descriptor of `--status-fd`, which criu is not to inherit.
+fn status_fd(number: u32) -> Result<BorrowedFd<'static>, LifecycleError> {
     let invalid = |errno: Errno| LifecycleError::StatusFd { number, source: errno.into() };
     let fd = i32::try_from(number)
         .map_err(|_| Errno::BADF)
         .and_then(process::inherited_fd)
         .map_err(invalid)?;
-    file::check_writable(fd).map_err(invalid)?;
+    file::check_writable(fd).and_then(|()| process::close_on_exec(fd)).map_err(invalid)?;
     Ok(fd)
 }
 

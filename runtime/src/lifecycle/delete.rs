@@ -138,7 +138,7 @@ pub(super) fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
     }
 }
 
-fn kill_all(context: Context<'_>, record: &Record) {
+pub(super) fn kill_all(context: Context<'_>, record: &Record) {
     if let Err(error) = Cgroup::open(&record.cgroup).kill_all() {
         context.journal.warn(format_args!("{error}"));
     }

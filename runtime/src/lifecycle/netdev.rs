@@ -69,6 +69,16 @@ impl Route {
 
     /// Sends one request and collects what answers it.
     fn ask(&mut self, flags: u16, request: Message) -> io::Result<Vec<Message>> {
+        self.ask_for(flags, request, |_| true)
+    }
+
+    /// Likewise, of what interests only.
+    fn ask_for(
+        &mut self,
+        flags: u16,
+        request: Message,
+        interests: impl Fn(&Message) -> bool,
+    ) -> io::Result<Vec<Message>> {
         self.sequence += 1;
         let mut header = NetlinkHeader::default();
         header.flags = NLM_F_REQUEST | flags;
@@ -78,10 +88,10 @@ impl Route {
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
         self.socket.send(&bytes, 0)?;
-        self.answers()
+        self.answers(interests)
     }
 
-    fn answers(&self) -> io::Result<Vec<Message>> {
+    fn answers(&self, interests: impl Fn(&Message) -> bool) -> io::Result<Vec<Message>> {
         let mut answers = Vec::new();
         loop {
             let mut buffer = Vec::with_capacity(ANSWER_BYTES);
@@ -101,7 +111,11 @@ impl Route {
                         };
                     }
                     NetlinkPayload::Done(_) => return Ok(answers),
-                    NetlinkPayload::InnerMessage(answer) if answers.len() < MAX_ADDRESSES => {
+                    NetlinkPayload::InnerMessage(answer) if interests(&answer) => {
+                        if answers.len() == MAX_ADDRESSES {
+                            let text = format!("there are more than {MAX_ADDRESSES}");
+                            return Err(io::Error::other(text));
+                        }
                         answers.push(answer);
                     }
                     _ => {}
@@ -118,9 +132,8 @@ impl Route {
     }
 
     fn lasting_addresses(&mut self, index: u32) -> io::Result<Vec<Message>> {
-        let mut answers = self.ask(NLM_F_DUMP, Message::get_addresses())?;
-        answers.retain(|answer| answer.is_lasting_address_of(index));
-        Ok(answers)
+        let is_one = |answer: &Message| answer.is_lasting_address_of(index);
+        self.ask_for(NLM_F_DUMP, Message::get_addresses(), is_one)
     }
 
     /// Moves the link under a new name; returns its index over there: its own, or the next that

@@ -6,7 +6,7 @@ use super::create::{ConsoleEnd, Launched, document, record};
 use super::error::kernel_error;
 use super::handover::{connect, write_pid_file};
 use super::prepare::{check_console, check_rootfs, compile_filter, plan_cgroup, plan_options};
-use super::{Context, LifecycleError, facts};
+use super::{Context, LifecycleError, delete, facts};
 use crate::cgroup::{Cgroup, CgroupPlan, ClonedInto};
 use crate::criu::{self, ExternalMount, Launch, Restore, RestoreMounts, Session, wire};
 use crate::hooks::{self, StateDocument};
@@ -75,13 +75,19 @@ pub fn restore(
         .and_then(|()| create.notify_socket.as_ref().map_or(Ok(()), |_| state.make_notify_dir()))
         .map_err(LifecycleError::from)
         .and_then(|()| attempt.with_cgroup(&cgroup_plan));
-    state.unlock();
-    restored.inspect_err(|error| {
+    if let Err(error) = &restored {
         if matches!(error, LifecycleError::Criu(criu::CriuError::Failed { .. })) {
             images.report(context, "restore.log");
         }
         // The error that led here is the one to report.
         let _ = state.remove();
+    }
+    state.unlock();
+    // As after a creation that came as far as its hooks (runtime.md#lifecycle).
+    restored.inspect_err(|error| {
+        if matches!(error, LifecycleError::Criu(_) | LifecycleError::Hook(_)) {
+            delete::poststop(context, &record, &bundle.config);
+        }
     })
 }
 
@@ -128,6 +134,10 @@ impl Attempt<'_> {
             cgroup: cgroup.clone_target()?,
             kept: &kept,
             mounts: Some(&mounts),
+            keyring: self.plan.steps.iter().find_map(|step| match step {
+                Step::NewSessionKeyring { name } => Some(name.as_str()),
+                _ => None,
+            }),
             opens: &self.request.criu.directories(),
         };
         let cloned = match launch.cgroup {
@@ -140,7 +150,14 @@ impl Attempt<'_> {
             .attach(HostPid(session.pid), cloned)
             .and_then(|()| cgroup.apply_limits())
             .map_err(LifecycleError::from)
-            .and_then(|()| self.converse(&session, &yard, joined, &mut made));
+            .and_then(|()| self.converse(&session, &yard, joined, &mut made))
+            .and_then(|()| {
+                let init = made.init.as_ref().ok_or(LifecycleError::Died { how: "unseen".into() });
+                let pid_file = self.request.run.create.pid_file.as_deref();
+                init.and_then(|(init, _)| {
+                    pid_file.map_or(Ok(()), |path| write_pid_file(path, init.pid))
+                })
+            });
         if let Err(error) = done {
             session.kill();
             if let Some((_, pidfd)) = made.init {
@@ -149,11 +166,9 @@ impl Attempt<'_> {
             }
             return Err(error);
         }
-        session.finish()?;
-        let (init, pidfd) = made.init.ok_or(LifecycleError::Died { how: "unseen".to_owned() })?;
-        if let Some(path) = &self.request.run.create.pid_file {
-            write_pid_file(path, init.pid)?;
-        }
+        // All is restored: how criu ends changes nothing of it.
+        let _ = session.finish();
+        let (init, pidfd) = made.init.ok_or(LifecycleError::Died { how: "unseen".into() })?;
         Ok(Launched { init, pidfd, console: made.console, notify: None })
     }
 
