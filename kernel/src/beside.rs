@@ -34,7 +34,7 @@ struct Job<I, O> {
     thread: Option<Pid>,
 }
 
-impl<I: Send, O: Send> Beside<I, O> {
+impl<I: Send + 'static, O: Send + 'static> Beside<I, O> {
     /// Begins `deed`.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The program's memory: Doug Lea's allocator behind a lock of one byte.
 //!
 //! The lock of `dlmalloc`'s own global allocator is the C library's mutex, a tenth of what it takes
-//! to read a configuration. Hardly anything contends for this one: where the program
-//! has a second thread at all, that works for the kernel.
+//! to read a configuration. Hardly anything contends for this one: a second thread
+//! is rare, and waits for the kernel most of its life.
 
 #![expect(unsafe_code, reason = "an allocator deals in raw memory")]
 
@@ -21,6 +21,9 @@ pub struct Heap {
 // SAFETY: `memory` is used by whoever set `busy`, and by nobody else until it is cleared.
 unsafe impl Sync for Heap {}
 
+/// Tries before another thread is let run.
+const MAX_SPINS: u32 = 100;
+
 impl Default for Heap {
     fn default() -> Heap {
         Heap::new()
@@ -35,8 +38,11 @@ impl Heap {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Dlmalloc) -> T) -> T {
+        let mut spins = 0;
         while self.busy.swap(true, Ordering::Acquire) {
-            hint::spin_loop();
+            spins += 1;
+            // Whoever has it may wait for this very processor.
+            if spins % MAX_SPINS == 0 { rustix::thread::sched_yield() } else { hint::spin_loop() }
         }
         // SAFETY: `busy` was clear, and is set until this reference has ended.
         let result = work(unsafe { &mut *self.memory.get() });

@@ -20,6 +20,7 @@ use crate::container_id::ContainerId;
 use crate::resctrl::ResctrlRecord;
 use kernel::{Errno, file};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io;
@@ -231,6 +232,8 @@ pub struct StateDir {
     root: OwnedFd,
     dir: OwnedFd,
     id: String,
+    /// Whether this value has the lock.
+    holds_lock: Cell<bool>,
 }
 
 /// What it means that the root is not there.
@@ -264,7 +267,7 @@ impl StateDir {
         }
         let dir = file::open_dir(root_fd.as_fd(), id.as_str()).map_err(failed)?;
         file::lock(&dir).map_err(failed)?;
-        Ok(StateDir { root: root_fd, dir, id: id.to_string() })
+        Ok(StateDir { root: root_fd, dir, id: id.to_string(), holds_lock: Cell::new(true) })
     }
 
     /// Opens the directory of an existing container.
@@ -279,7 +282,7 @@ impl StateDir {
         };
         let root = file::open_dir(file::CWD, root).map_err(failed)?;
         let dir = file::open_dir(root.as_fd(), id.as_str()).map_err(failed)?;
-        Ok(StateDir { root, dir, id: id.to_string() })
+        Ok(StateDir { root, dir, id: id.to_string(), holds_lock: Cell::new(false) })
     }
 
     /// The ids of all containers, sorted.
@@ -326,6 +329,7 @@ impl StateDir {
     /// container. Else [`StateError::Read`].
     pub fn lock(&self) -> Result<(), StateError> {
         file::lock(&self.dir).map_err(|e| self.read_error("lock", e))?;
+        self.holds_lock.set(true);
         self.check_present()
     }
 
@@ -338,6 +342,7 @@ impl StateDir {
             Err(Errno::AGAIN) => return Ok(false),
             other => other.map_err(|e| self.read_error("lock", e))?,
         }
+        self.holds_lock.set(true);
         self.check_present().map(|()| true)
     }
 
@@ -348,16 +353,18 @@ impl StateDir {
         }
     }
 
-    /// Whether somebody changes it just now.
+    /// Whether somebody else changes it just now.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        file::try_lock_shared(&self.dir) == Err(Errno::AGAIN)
+        // To try the lock is to lose it.
+        !self.holds_lock.get() && file::try_lock_shared(&self.dir) == Err(Errno::AGAIN)
     }
 
     /// Lets others change it: the lock outlives this value in the container's process.
     pub fn unlock(&self) {
         // Unlocking what is open can't fail, and a lock that stays dies with its holders.
         let _ = file::unlock(&self.dir);
+        self.holds_lock.set(false);
     }
 
     /// Writes the record and the config, once.

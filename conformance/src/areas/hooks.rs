@@ -50,6 +50,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("hooks-fail-poststart", LIFE, &[], fails_poststart),
     test("hooks-fail-poststop-is-a-warning", LIFE, &[], fails_poststop),
     test("hooks-fail-runs-poststop", LIFE, &[], fail_runs_poststop),
+    test("hooks-late-fail-runs-poststop", LIFE, &[], late_failure_runs_poststop),
     test("hooks-first-failure-stops-the-rest", SPEC, &[], first_failure),
     test("hooks-fail-says-what-they-said", "runc", &[], fail_says),
     test("hooks-timeout", "config.md#posix-platform-hooks timeout", &[], timeout),
@@ -399,6 +400,19 @@ fn fail_runs_poststop(scene: &Scene) -> Result<()> {
     let id = scene.id();
     scene.create_command(&bundle, &id, &[])?.run()?.fails()?;
     holds("poststop did not run", file.exists())
+}
+
+fn late_failure_runs_poststop(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let (before, after) = (scene.path("before"), scene.path("after"));
+    bundle
+        .hook("createRuntime", &format!("touch {}", before.display()))
+        .hook("poststop", &format!("touch {}", after.display()));
+    let id = scene.id();
+    let nowhere = scene.path("absent/pid").display().to_string();
+    scene.create_command(&bundle, &id, &["--pid-file", &nowhere])?.run()?.fails()?;
+    holds("createRuntime did not run", before.exists())?;
+    holds("poststop did not run", after.exists())
 }
 
 fn first_failure(scene: &Scene) -> Result<()> {

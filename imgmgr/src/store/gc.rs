@@ -90,9 +90,9 @@ impl Store {
         also: impl FnOnce(&Live) -> std::result::Result<(), E>,
     ) -> std::result::Result<GcReport, E> {
         let mut live = Live::default();
-        self.mark(&mut live, roots()?)?;
+        self.mark(&mut live, roots)?;
         let _sweep = Lock::exclusive(&*self.disk, &self.private("gc.lock"))?;
-        self.mark(&mut live, roots()?)?;
+        self.mark(&mut live, roots)?;
         also(&live)?;
         Ok(self.sweep(request, &live)?)
     }
@@ -120,9 +120,19 @@ impl Store {
         Ok(report)
     }
 
-    fn mark(&self, live: &mut Live, mut roots: Vec<Descriptor>) -> Result<()> {
+    fn mark<E: From<StoreError>>(
+        &self,
+        live: &mut Live,
+        further: &dyn Fn() -> std::result::Result<Vec<Descriptor>, E>,
+    ) -> std::result::Result<(), E> {
+        // Leases first: before one ends, what it was for is reached by something of the rest.
+        let mut roots = self.living_leases()?;
+        roots.extend(further()?);
         roots.extend(self.read_index()?.manifests);
-        roots.extend(self.living_leases()?);
+        Ok(self.walk_roots(live, &roots)?)
+    }
+
+    fn walk_roots(&self, live: &mut Live, roots: &[Descriptor]) -> Result<()> {
         let Live { blobs, configs } = live;
         roots.iter().try_for_each(|root| {
             self.walk_from(root, 0, blobs, &mut |visit| {

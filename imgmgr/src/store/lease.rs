@@ -52,7 +52,7 @@ impl Store {
                 continue;
             }
             let text = match fs::read_to_string(&path) {
-                // Its process ended just now. If it named anything, that was before the sweep.
+                // Its process ended just now; what it was for is reached by what is read after.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 read => read.map_err(StoreError::io("read", &path))?,
             };

@@ -312,6 +312,31 @@ fn fsck_finds_and_mends_whatever_happened_to_a_layer() {
     assert_eq!(place.count("layers/ingest"), 0);
 }
 
+#[test]
+fn fsck_does_not_trust_what_was_noted_of_damaged_layers() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &dependent_layers());
+    place.mount("a:1");
+    let whole = record(&place.path("m"));
+    place.umount();
+    // As if the layers had said of nothing that it depends on what is below.
+    for name in place.layers().iter().filter(|name| name.contains('@')) {
+        let dir = place.private("layers").join(name);
+        if name.starts_with("stack@") {
+            let plain = "imgmgr-stack 1\nplain\nplain\nplain\nseamless\n";
+            fs::write(dir.join("stack"), plain).unwrap();
+        } else {
+            fs::remove_dir_all(dir).unwrap();
+        }
+    }
+    assert!(place.fail(&["fsck"]).contains("does not say what the layers do"));
+    assert!(place.run(&["fsck", "--repair"]).contains("mended layer stack@"));
+    assert_eq!(place.run(&["fsck"]), "clean\n");
+    place.mount("a:1");
+    assert_eq!(record(&place.path("m")), whole);
+    place.umount();
+}
+
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -200,7 +200,8 @@ impl<'p> Child<'p> {
             Step::SetDomainname(name) => namespace::set_domainname(name)?,
             Step::LoopbackUp => match self.network.take() {
                 Some(made) => {
-                    namespace::join(&made, process::CloneFlags::NEWNET)?;
+                    namespace::join(&made, process::CloneFlags::NEWNET)
+                        .map_err(|errno| StepError::new(errno, "cannot join its namespace"))?;
                     self.spent.add(made);
                 }
                 None => netdev::loopback_up()?,

@@ -8,6 +8,7 @@ use kernel::beside::Beside;
 use kernel::process::CloneFlags;
 use kernel::{file, namespace, netdev};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::os::fd::OwnedFd;
 
 /// A namespace under way. Dropped, it waits for the thread: no process may be cloned while another
@@ -46,6 +47,9 @@ struct Config<'a> {
 struct Linux<'a> {
     #[serde(borrow)]
     namespaces: Option<Vec<Namespace<'a>>>,
+    /// They are moved by the runtime, as soon as the container has a process.
+    #[serde(rename = "netDevices")]
+    net_devices: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +62,8 @@ struct Namespace<'a> {
 /// Whether it asks for a new network namespace that belongs to the runtime's user namespace.
 fn wants_network(config: &[u8]) -> bool {
     let config: Option<Config<'_>> = serde_json::from_slice(config).ok();
-    let namespaces = config.and_then(|config| config.linux?.namespaces).unwrap_or_default();
+    let linux = config.and_then(|config| config.linux).filter(|linux| linux.net_devices.is_none());
+    let namespaces = linux.and_then(|linux| linux.namespaces).unwrap_or_default();
     let is_new = |one: &Namespace<'_>| one.path.is_none_or(str::is_empty);
     namespaces.iter().any(|one| one.kind == "network" && is_new(one))
         && namespaces.iter().all(|one| one.kind != "user")
@@ -85,6 +90,7 @@ mod tests {
         assert!(!wants(r#"{"type":"network","path":"/run/netns/x"}"#));
         assert!(!wants(r#"{"type":"network"},{"type":"user"}"#));
         assert!(!wants(r#"{"type":"pid"}"#));
+        assert!(!wants(r#"{"type":"network"}],"netDevices":{"eth1":{}},"x":["#));
         assert!(!wants_network(br#"{"linux":{}}"#));
         assert!(!wants_network(b"\"network\""));
     }

@@ -64,6 +64,8 @@ pub fn launch(
     start: StartMode,
     console: ConsoleEnd,
 ) -> Result<Launched, LifecycleError> {
+    // Before anything else opens a descriptor.
+    check_inherited(request.inherited)?;
     let config = bundle::read(&request.bundle)?;
     let mut network = NetworkAhead::begin(config.clone());
     let bundle = Bundle::of(config, &request.bundle, context)?;
@@ -74,7 +76,6 @@ pub fn launch(
     }
     let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
     check_console(terminal, request.console_socket.is_some(), console)?;
-    check_inherited(request.inherited)?;
     let filter = compile_filter(&bundle.spec, context)?;
     let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
     let cgroups = facts::Cgroups::planned(&cgroup_plan);
@@ -103,6 +104,7 @@ pub fn launch(
         console,
         resctrl: RefCell::default(),
         network: Cell::new(network),
+        ran_hooks: Cell::new(false),
     };
     let launched = state
         .write(&record, &bundle.config)
@@ -112,13 +114,16 @@ pub fn launch(
             let launched = attempt.with_cgroup(&cgroup_plan)?;
             Ok(Launched { notify, ..launched })
         });
-    state.unlock();
-    launched.inspect_err(|error| {
+    if launched.is_err() {
         delete::detach_shared_mounts(context, &record);
         // The error that led here is the one to report.
         let _ = state.remove();
+    }
+    state.unlock();
+    launched.inspect_err(|error| {
         use LifecycleError::{Execve, Hook, StepDetail};
-        if matches!(error, Hook(_) | StepDetail { .. } | Execve { .. }) {
+        let failed_late = matches!(error, Hook(_) | StepDetail { .. } | Execve { .. });
+        if failed_late || attempt.ran_hooks.get() {
             // runtime.md#lifecycle: from step 12 on.
             delete::poststop(context, &record, &bundle.config);
         }
@@ -195,6 +200,7 @@ struct Attempt<'a> {
     /// What was made there, to be taken back.
     resctrl: RefCell<MadeGroups>,
     network: Cell<NetworkAhead>,
+    ran_hooks: Cell<bool>,
 }
 
 impl Attempt<'_> {
@@ -381,6 +387,7 @@ impl Attempt<'_> {
     }
 
     fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
+        self.ran_hooks.set(true);
         let mut state = self.document.clone();
         state.pid = pid;
         let hooks = &self.bundle.spec.hooks;

@@ -72,9 +72,11 @@ pub(super) fn probe_new(
     let facts = probe(spec, spec.process.as_ref(), cgroup)?;
     let rdt = spec.intel_rdt.as_ref();
     let resctrl = rdt.map(|rdt| resctrl::probe(rdt, id.as_str())).unwrap_or_default();
-    let joined_maps = match spec.namespaces.user.path().map(super::idmap::maps_of).transpose() {
-        // One that can't be entered can't be joined either, and that is the error to report.
-        Err(Errno::NOENT | Errno::ACCESS | Errno::PERM | Errno::INVAL) => None,
+    // One that can't be opened or entered can't be joined either, and that is the error to report.
+    let joined = spec.namespaces.user.path();
+    let joined = joined.and_then(|path| file::open_read(file::CWD, path).ok());
+    let joined_maps = match joined.map(super::idmap::maps_of).transpose() {
+        Err(Errno::PERM | Errno::INVAL) => None,
         maps => maps.map_err(kernel_error("read the maps of the user namespace to join"))?,
     };
     Ok(HostFacts { resctrl, joined_maps, ..facts })

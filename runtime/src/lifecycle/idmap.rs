@@ -11,7 +11,6 @@ use kernel::process::{CloneFlags, Cloned, Exit, clone3};
 use kernel::{Errno, file};
 use std::fmt::Write;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::process::Command;
 
 /// The text of a map file.
@@ -52,8 +51,7 @@ pub(super) fn write(
 
 /// The maps of the user namespace at `path`, users and groups, as the runtime sees them: read of a
 /// process that enters it for that.
-pub(super) fn maps_of(path: &Path) -> kernel::Result<(IdMap, IdMap)> {
-    let namespace = file::open_read(file::CWD, path)?;
+pub(super) fn maps_of(namespace: OwnedFd) -> kernel::Result<(IdMap, IdMap)> {
     let (here, there) = kernel::unix_socket::message_pair()?;
     match clone3(CloneFlags::empty(), None)? {
         Cloned::Child => {

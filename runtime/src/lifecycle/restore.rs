@@ -17,6 +17,7 @@ use crate::state::{InitProcess, Record, StateDir};
 use kernel::mount::{self, SetAttributes};
 use kernel::process::{self, CloneFlags, Cloned, clone3};
 use kernel::{Errno, file, namespace, unix_socket};
+use std::cell::Cell;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
@@ -68,6 +69,7 @@ pub fn restore(
         context,
         record: &record,
         document: document(&record),
+        ran_hooks: Cell::new(false),
     };
     let restored = state
         .write(&record, &bundle.config)
@@ -84,8 +86,8 @@ pub fn restore(
     }
     state.unlock();
     // As after a creation that came as far as its hooks (runtime.md#lifecycle).
-    restored.inspect_err(|error| {
-        if matches!(error, LifecycleError::Criu(_) | LifecycleError::Hook(_)) {
+    restored.inspect_err(|_| {
+        if attempt.ran_hooks.get() {
             delete::poststop(context, &record, &bundle.config);
         }
     })
@@ -103,6 +105,7 @@ struct Attempt<'a> {
     context: Context<'a>,
     record: &'a Record,
     document: StateDocument,
+    ran_hooks: Cell<bool>,
 }
 
 /// What criu has told of on the way.
@@ -256,6 +259,7 @@ impl Attempt<'_> {
     }
 
     fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
+        self.ran_hooks.set(true);
         let state = StateDocument { pid, ..self.document.clone() };
         let hooks = &self.bundle.spec.hooks;
         hooks::run_all("prestart", &hooks.prestart, &state, &[])?;

@@ -14,7 +14,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::chain::{next_chain_id, seam_name, shown, trees, variant_name};
 use super::compare::difference;
 use super::error::{self, LayerStoreError};
-use super::record::{Composed, chain_id, record_name};
+use super::record::{self, record_name};
 use super::{BlobSource, ChainLayer, LayerStore, Made, Reserved, Stack, StoredLayer, layer_name};
 use crate::digest::Digest;
 use crate::layer::{Cancel, Durability, UnpackOptions};
@@ -65,7 +65,8 @@ impl LayerStore {
     ) -> Result<Vec<LayerProblem>, LayerStoreError> {
         let mut problems = Vec::new();
         let check = Check { store: self, blobs, mend, cancel };
-        let (mut plain, mut all): (Vec<StoredLayer>, Vec<StoredLayer>) = Default::default();
+        let mut all: Vec<StoredLayer> = Vec::with_capacity(layers.len());
+        let mut needs = Needs::default();
         let mut chain_id = None;
         for layer in layers {
             let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
@@ -74,35 +75,45 @@ impl LayerStore {
                 problems.extend(check.layer(&name, layer, None)?);
             }
             // What lies above a layer that isn't unpacked, or is no layer, can't be checked.
-            let Ok(Some(mut stored)) = self.get_named(&name) else { return Ok(problems) };
-            plain.push(stored.clone());
+            let Ok(Some(mut stored)) = self.get_named(&name) else { break };
             let below = trees(shown(&all));
             let below = Stack::open(&below).map_err(error::io("open", &self.root))?;
-            if self.depends_on(&stored, &below)? {
+            let is_above = self.depends_on(&stored, &below)?;
+            needs.above.push(is_above);
+            if is_above {
                 let name = variant_name(&layer.diff_id, &id);
                 if checked.0.insert(name.clone()) {
                     problems.extend(check.layer(&name, layer, Some(&below))?);
                 }
-                let Ok(Some(variant)) = self.get_named(&name) else { return Ok(problems) };
+                let Ok(Some(variant)) = self.get_named(&name) else { break };
                 stored = variant;
             }
             all.push(stored);
             chain_id = Some(id);
         }
-        let Some(id) = &chain_id else { return Ok(problems) };
-        let mut seam = None;
-        if let Some(plan) = self.plan_seam(shown(&all))? {
+        if let (Some(id), true) = (&chain_id, all.len() == layers.len()) {
+            let plan = self.plan_seam(shown(&all))?;
+            needs.seam = Some(plan.is_some());
             let name = seam_name(id);
-            if checked.0.insert(name.clone()) {
+            if let Some(plan) = plan
+                && checked.0.insert(name.clone())
+            {
                 let make = |reserved| self.make_seam(reserved, id, shown(&all), &plan);
                 problems.extend(check.against(&name, make)?);
             }
-            seam = self.get_named(&name).ok().flatten().map(|seam| seam.tree());
         }
         let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
-        problems.extend(check.record(&diff_ids, &plain, &Composed { layers: all, seam })?);
+        problems.extend(check.record(&record::chain_id(&diff_ids), &needs)?);
         Ok(problems)
     }
+}
+
+/// What a chain needs, as far as its layers are there to tell.
+#[derive(Default)]
+struct Needs {
+    /// For each layer, lowest first, whether it must be unpacked above the others.
+    above: Vec<bool>,
+    seam: Option<bool>,
 }
 
 struct Check<'c> {
@@ -131,19 +142,17 @@ impl Check<'_> {
         })
     }
 
-    /// Compares what was noted of a chain, if anything was, with what it comes out as.
+    /// Compares what was noted of a chain, if anything was, with what it needs.
     fn record(
         &self,
-        diff_ids: &[&Digest],
-        plain: &[StoredLayer],
-        composed: &Composed,
+        chain_id: &Digest,
+        needs: &Needs,
     ) -> Result<Option<LayerProblem>, LayerStoreError> {
-        match self.store.recorded(diff_ids, plain) {
-            Ok(None) => return Ok(None),
-            Ok(Some(noted)) if noted == *composed => return Ok(None),
-            _ => {}
+        let Some((above, seam)) = self.store.noted(chain_id) else { return Ok(None) };
+        if above.starts_with(&needs.above) && needs.seam.is_none_or(|needed| needed == seam) {
+            return Ok(None);
         }
-        let name = record_name(&chain_id(diff_ids));
+        let name = record_name(chain_id);
         let mended = !matches!(self.mend, Mend::No) && self.store.forget_record(&name)?;
         let reason = "does not say what the layers do".to_owned();
         Ok(Some(LayerProblem { name, reason, mended }))

@@ -47,8 +47,7 @@ impl LayerStore {
     ) -> Result<Option<Composed>, LayerStoreError> {
         let ids = chain_ids(diff_ids);
         let Some(chain_id) = ids.last() else { return Ok(None) };
-        let Some(text) = self.read_record(chain_id) else { return Ok(None) };
-        let Some((are_above, has_seam)) = parse(&text) else { return Ok(None) };
+        let Some((are_above, has_seam)) = self.noted(chain_id) else { return Ok(None) };
         if are_above.len() != plain.len() {
             return Ok(None);
         }
@@ -71,11 +70,13 @@ impl LayerStore {
         Ok(Some(Composed { layers, seam }))
     }
 
-    fn read_record(&self, chain_id: &Digest) -> Option<String> {
+    /// For each layer whether it was unpacked above the others, and whether there is a seam, as
+    /// noted of a chain.
+    pub(super) fn noted(&self, chain_id: &Digest) -> Option<(Vec<bool>, bool)> {
         let path = self.root.join(record_name(chain_id)).join("stack");
         let mut text = String::new();
         fs::File::open(path).ok()?.take(MAX_STACK_BYTES).read_to_string(&mut text).ok()?;
-        Some(text)
+        parse(&text)
     }
 
     /// Notes what a chain came out as; what was noted before goes.
@@ -93,7 +94,9 @@ impl LayerStore {
         }
         text.push_str(if composed.seam.is_some() { "seam\n" } else { "seamless\n" });
         let name = record_name(chain_id);
-        let reserved = self.start(name.clone(), self.lock(&name)?)?;
+        // Somebody else notes the same, or removes what was noted before.
+        let Some(lock) = self.try_lock(&name)? else { return Ok(()) };
+        let reserved = self.start(name.clone(), lock)?;
         let file = reserved.ingest.join("stack");
         fs::write(&file, text).map_err(error::io("write", &file))?;
         let dir = self.root.join(&name);
