@@ -28,7 +28,7 @@ pub use manifest::Manifest;
 pub use mount::{IdMapping, Stacking, detached, detached_by};
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -182,17 +182,19 @@ impl Snapshots {
         check_id(id)?;
         let dir = self.root.join(id);
         let path = dir.join("record.json");
-        let size = match fs::metadata(&path) {
-            Ok(meta) => meta.len(),
+        // Opened once: it may go away meanwhile.
+        let file = match fs::File::open(&path) {
+            Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(SnapshotError::NotFound { id: id.to_owned() });
             }
             Err(source) => return Err(error::io("read", &path)(source)),
         };
-        if size > MAX_RECORD_BYTES {
+        let mut text = Vec::new();
+        file.take(MAX_RECORD_BYTES + 1).read_to_end(&mut text).map_err(error::io("read", &path))?;
+        if text.len() as u64 > MAX_RECORD_BYTES {
             return Err(SnapshotError::Record { path, source: None });
         }
-        let text = fs::read(&path).map_err(error::io("read", &path))?;
         match serde_json::from_slice::<Record>(&text) {
             Ok(record) if RECORD_VERSIONS.contains(&record.version) => Ok(Snapshot { dir, record }),
             Ok(_) => Err(SnapshotError::Record { path, source: None }),
