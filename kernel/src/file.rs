@@ -83,6 +83,14 @@ pub fn keep_across_exec(file: impl AsFd) -> Result<()> {
     rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty())
 }
 
+/// Lets a descriptor, one that was inherited, end with execve.
+///
+/// # Errors
+/// What fcntl(2) says.
+pub fn close_on_exec(file: impl AsFd) -> Result<()> {
+    rustix::io::fcntl_setfd(file, rustix::io::FdFlags::CLOEXEC)
+}
+
 /// Reads a file of procfs or cgroupfs, which those print in one go, into `buffer`.
 ///
 /// # Errors

@@ -381,14 +381,6 @@ pub fn inherited_fd(number: RawFd) -> Result<BorrowedFd<'static>> {
     Ok(unsafe { BorrowedFd::borrow_raw(number) })
 }
 
-/// Keeps a descriptor that the caller inherited from the programs that it executes.
-///
-/// # Errors
-/// What fcntl(2) says.
-pub fn close_on_exec(fd: impl AsFd) -> Result<()> {
-    rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)
-}
-
 /// Makes descriptor `number` a copy of `source`, open across execve.
 ///
 /// # Errors

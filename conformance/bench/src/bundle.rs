@@ -1,4 +1,4 @@
-//! The bundles that are run: a `true` of two instructions, a busybox, and three configurations.
+//! The bundles that are run: a `true` of three instructions, a busybox, and three configurations.
 //!
 //! What a C library does before it comes to `true` is the same whoever started it, and takes 0.7 ms where
 //! `cpuid` is an exit to the hypervisor: as long as the whole `exec` of a good runtime. So it is

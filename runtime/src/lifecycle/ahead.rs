@@ -19,13 +19,13 @@ pub(super) struct NetworkAhead(Option<Beside<Vec<u8>, Option<OwnedFd>>>);
 impl NetworkAhead {
     /// Begins, where `config` looks as if it asked for one. Nothing is checked here: whatever
     /// fails is left to the clone, which then makes the namespace and says what is wrong.
-    pub(super) fn begin(config: Vec<u8>) -> NetworkAhead {
+    pub(super) fn begin(config: &[u8]) -> NetworkAhead {
         // Most that have none need no thread to see it.
         if !config.windows(NETWORK.len()).any(|word| word == NETWORK) {
             return NetworkAhead::default();
         }
         let deed = |config: Vec<u8>| wants_network(&config).then(make)?.ok();
-        NetworkAhead(Beside::begin(deed, config).ok())
+        NetworkAhead(Beside::begin(deed, config.to_vec()).ok())
     }
 
     /// The namespace, its loopback device up, if there is one.
@@ -97,6 +97,6 @@ mod tests {
 
     #[test]
     fn none_is_made_for_a_configuration_without_the_word() {
-        assert!(NetworkAhead::begin(br#"{"linux":{}}"#.to_vec()).0.is_none());
+        assert!(NetworkAhead::begin(br#"{"linux":{}}"#).0.is_none());
     }
 }

@@ -285,7 +285,7 @@ fn status_fd(number: u32) -> Result<BorrowedFd<'static>, LifecycleError> {
         .map_err(|_| Errno::BADF)
         .and_then(process::inherited_fd)
         .map_err(invalid)?;
-    file::check_writable(fd).and_then(|()| process::close_on_exec(fd)).map_err(invalid)?;
+    file::check_writable(fd).and_then(|()| file::close_on_exec(fd)).map_err(invalid)?;
     Ok(fd)
 }
 

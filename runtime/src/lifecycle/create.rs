@@ -67,7 +67,7 @@ pub fn launch(
     // Before anything else opens a descriptor.
     check_inherited(request.inherited)?;
     let config = bundle::read(&request.bundle)?;
-    let mut network = NetworkAhead::begin(config.clone());
+    let mut network = NetworkAhead::begin(&config);
     let bundle = Bundle::of(config, &request.bundle, context)?;
     if !bundle.spec.namespaces.user.is_inherited() {
         // It would not be the namespace wanted, and what a user namespace maps is found out by a
@@ -388,12 +388,7 @@ impl Attempt<'_> {
 
     fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
         self.ran_hooks.set(true);
-        let mut state = self.document.clone();
-        state.pid = pid;
-        let hooks = &self.bundle.spec.hooks;
-        hooks::run_all("prestart", &hooks.prestart, &state, &[])?;
-        hooks::run_all("createRuntime", &hooks.create_runtime, &state, &[])?;
-        Ok(())
+        run_runtime_hooks(self.bundle, &self.document, pid)
     }
 
     fn poststart(&self, pid: i32) -> Result<(), LifecycleError> {
@@ -401,6 +396,18 @@ impl Attempt<'_> {
         (state.pid, state.status) = (pid, "running");
         Ok(hooks::run_all("poststart", &self.bundle.spec.hooks.poststart, &state, &[])?)
     }
+}
+
+/// Runs the hooks that come once the container has a process and namespaces.
+pub(super) fn run_runtime_hooks(
+    bundle: &Bundle,
+    document: &StateDocument,
+    pid: i32,
+) -> Result<(), LifecycleError> {
+    let state = StateDocument { pid, ..document.clone() };
+    let hooks = &bundle.spec.hooks;
+    hooks::run_all("prestart", &hooks.prestart, &state, &[])?;
+    Ok(hooks::run_all("createRuntime", &hooks.create_runtime, &state, &[])?)
 }
 
 /// Whether a network namespace of the runtime's user namespace, made before, can stand for the one

@@ -49,7 +49,7 @@ pub(super) fn write(
     }
 }
 
-/// The maps of the user namespace at `path`, users and groups, as the runtime sees them: read of a
+/// The maps of the user namespace behind `namespace`, users and groups, as the runtime sees them: read of a
 /// process that enters it for that.
 pub(super) fn maps_of(namespace: OwnedFd) -> kernel::Result<(IdMap, IdMap)> {
     let (here, there) = kernel::unix_socket::message_pair()?;

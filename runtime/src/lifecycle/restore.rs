@@ -2,14 +2,14 @@
 
 use super::bundle::Bundle;
 use super::checkpoint::{Directories, Yard, check_support};
-use super::create::{ConsoleEnd, Launched, document, record};
+use super::create::{ConsoleEnd, Launched, document, record, run_runtime_hooks};
 use super::error::kernel_error;
 use super::handover::{connect, write_pid_file};
 use super::prepare::{check_console, check_rootfs, compile_filter, plan_cgroup, plan_options};
 use super::{Context, LifecycleError, delete, facts};
 use crate::cgroup::{Cgroup, CgroupPlan, ClonedInto};
 use crate::criu::{self, ExternalMount, Launch, Restore, RestoreMounts, Session, wire};
-use crate::hooks::{self, StateDocument};
+use crate::hooks::StateDocument;
 use crate::plan::{Plan, StartMode, Step, plan_container};
 use crate::request::RestoreRequest;
 use crate::spec::HostPid;
@@ -260,10 +260,7 @@ impl Attempt<'_> {
 
     fn run_hooks(&self, pid: i32) -> Result<(), LifecycleError> {
         self.ran_hooks.set(true);
-        let state = StateDocument { pid, ..self.document.clone() };
-        let hooks = &self.bundle.spec.hooks;
-        hooks::run_all("prestart", &hooks.prestart, &state, &[])?;
-        Ok(hooks::run_all("createRuntime", &hooks.create_runtime, &state, &[])?)
+        run_runtime_hooks(self.bundle, &self.document, pid)
     }
 }
 

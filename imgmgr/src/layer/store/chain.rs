@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
-use rustix::io::Errno;
 
 use super::error::{self, LayerStoreError};
 use super::record::{Composed, record_name};
@@ -26,7 +25,7 @@ use super::walk::{Kind, Walk};
 use super::{LayerStore, Made, Reserved, Slot, Stack, StoredLayer, layer_name, set_mode};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::image::Descriptor;
-use crate::layer::extract::{Below, BelowKind, copy_directory_metadata};
+use crate::layer::extract::copy_directory_metadata;
 use crate::layer::{Cancel, LayerDescriptor, LayerFacts, Unpacked};
 
 /// Opens a layer's compressed bytes, for the few layers that are unpacked once more.
@@ -44,6 +43,8 @@ pub struct ChainLayer {
 /// The directories that a seam is to have.
 pub(super) struct SeamPlan {
     stack: Stack,
+    /// Of each of its layers, the lowest first.
+    facts: Vec<Arc<LayerFacts>>,
     paths: Vec<Vec<u8>>,
 }
 
@@ -86,8 +87,8 @@ impl LayerStore {
         blobs: BlobSource<'_>,
         cancel: &Cancel,
     ) -> Result<Chain, LayerStoreError> {
+        let ids = chain_ids(layers.iter().map(|layer| &layer.diff_id));
         let mut plain = Vec::with_capacity(layers.len());
-        let mut chain_id = None;
         for layer in layers {
             let stored = match known.get(&layer.diff_id) {
                 Some(known) => Some(known.clone()),
@@ -97,17 +98,14 @@ impl LayerStore {
                 let diff_id = layer.diff_id.to_string();
                 LayerStoreError::Missing { diff_id }
             })?);
-            chain_id = Some(next_chain_id(chain_id.as_ref(), &layer.diff_id));
         }
-        let chain_id = chain_id.unwrap_or_else(|| Digest::of(b""));
-        let composed = if plain.iter().any(may_depend) {
-            let diff_ids: Vec<&Digest> = layers.iter().map(|layer| &layer.diff_id).collect();
-            match self.recorded(&diff_ids, &plain)? {
+        let composed = if plain.iter().any(|layer| layer.head.may_depend) {
+            match self.recorded(layers, &ids, &plain)? {
                 Some(composed) => composed,
                 None => {
-                    let composed = self.find_out(layers, plain, blobs, cancel)?;
+                    let composed = self.find_out(layers, &ids, plain, blobs, cancel)?;
                     // Whoever can't note it finds it out each time.
-                    let _ = self.record(&diff_ids, &composed);
+                    let _ = self.record(layers, &ids, &composed);
                     composed
                 }
             }
@@ -120,6 +118,7 @@ impl LayerStore {
         let is_described = |layer: &&StoredLayer| layer.head.describes_root;
         let root = stacked.iter().rev().find(is_described).or(stacked.first());
         let root = root.map_or_else(|| self.root.join("ingest"), StoredLayer::tree);
+        let chain_id = ids.last().cloned().unwrap_or_else(|| Digest::of(b""));
         Ok(Chain { chain_id, lowers, root, image: None })
     }
 
@@ -127,26 +126,25 @@ impl LayerStore {
     fn find_out(
         &self,
         layers: &[ChainLayer],
+        ids: &[Digest],
         plain: Vec<StoredLayer>,
         blobs: BlobSource<'_>,
         cancel: &Cancel,
     ) -> Result<Composed, LayerStoreError> {
         let mut all: Vec<StoredLayer> = Vec::with_capacity(layers.len());
-        let mut chain_id = None;
-        for (layer, mut stored) in layers.iter().zip(plain) {
-            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
-            if may_depend(&stored) {
+        for ((layer, id), mut stored) in layers.iter().zip(ids).zip(plain) {
+            // False for most layers, for which nothing below need be opened.
+            if stored.head.may_depend {
                 let below = trees(shown(&all));
                 let below = Stack::open(&below).map_err(error::io("open", &self.root))?;
                 if self.depends_on(&stored, &below)? {
-                    stored = self.variant(layer, &stored, &below, &id, blobs, cancel)?;
+                    stored = self.variant(layer, &stored, &below, id, blobs, cancel)?;
                 }
             }
             all.push(stored);
-            chain_id = Some(id);
         }
-        let seam = match chain_id {
-            Some(id) => self.seam(shown(&all), &id)?,
+        let seam = match ids.last() {
+            Some(id) => self.seam(shown(&all), id)?,
             None => None,
         };
         Ok(Composed { layers: all, seam })
@@ -164,13 +162,8 @@ impl LayerStore {
         }
         let mut walk = Walk::new(below);
         for path in facts.implied.iter().filter(|path| !path.is_empty()) {
-            let is_symlink = match walk.find(path) {
-                Err(Errno::NAMETOOLONG) => {
-                    below.look_up(path).map(|found| matches!(found, BelowKind::Symlink(_)))
-                }
-                found => found.map(|(kind, _)| kind == Kind::Symlink),
-            };
-            if is_symlink.map_err(error::errno("look up in", &layer.dir))? {
+            let (kind, _) = walk.find(path).map_err(error::errno("look up in", &layer.dir))?;
+            if kind == Kind::Symlink {
                 return Ok(true);
             }
         }
@@ -210,7 +203,7 @@ impl LayerStore {
             Slot::Present(seam) => return Ok(Some(seam.tree())),
             Slot::Reserved(reserved) => reserved,
         };
-        let made = self.make_seam(reserved, chain_id, stacked, &plan)?;
+        let made = self.make_seam(reserved, chain_id, &plan)?;
         let published = self.publish(vec![made])?;
         Ok(published.first().map(StoredLayer::tree))
     }
@@ -220,7 +213,7 @@ impl LayerStore {
         &self,
         stacked: &[StoredLayer],
     ) -> Result<Option<SeamPlan>, LayerStoreError> {
-        let facts = facts_of(stacked)?;
+        let facts: Vec<_> = stacked.iter().map(StoredLayer::facts).collect::<Result<_, _>>()?;
         let mut implied: Vec<&[u8]> = Vec::new();
         for facts in facts.iter().skip(1) {
             implied.extend(facts.implied.iter().map(Vec::as_slice));
@@ -235,34 +228,26 @@ impl LayerStore {
         let mut models = Vec::new();
         let mut walk = Walk::new(&stack);
         for path in implied {
-            let needs_seam = match walk.find(path) {
-                Err(Errno::NAMETOOLONG) => stack.directory_parts(path).map(|parts| {
-                    let parts: Vec<usize> = parts.iter().map(|(layer, _)| *layer).collect();
-                    needs_seam(&parts, &facts, path)
-                }),
-                found => found.map(|(_, parts)| needs_seam(parts, &facts, path)),
-            };
-            if needs_seam.map_err(error::errno("look up in", &self.root))? {
+            let (_, parts) = walk.find(path).map_err(error::errno("look up in", &self.root))?;
+            if needs_seam(parts, &facts, path) {
                 models.push(path.to_vec());
             }
         }
-        Ok((!models.is_empty()).then_some(SeamPlan { stack, paths: models }))
+        Ok((!models.is_empty()).then_some(SeamPlan { stack, facts, paths: models }))
     }
 
     pub(super) fn make_seam(
         &self,
         reserved: Reserved,
         chain_id: &Digest,
-        stacked: &[StoredLayer],
         plan: &SeamPlan,
     ) -> Result<Made, LayerStoreError> {
-        let SeamPlan { stack, paths } = plan;
-        let facts = facts_of(stacked)?;
+        let SeamPlan { stack, facts, paths } = plan;
         let tree = reserved.ingest.join("tree");
         fs::create_dir(&tree).map_err(error::io("create", &tree))?;
         set_mode(&tree, 0o755)?;
         let root = OwnedFd::from(File::open(&tree).map_err(error::io("open", &tree))?);
-        let model = described_part(stack, &facts, b"", &tree)?;
+        let model = described_part(stack, facts, b"", &tree)?;
         let mut made = vec![(root.try_clone().map_err(error::io("open", &tree))?, model)];
         for path in paths {
             let mut dir = root.try_clone().map_err(error::io("open", &tree))?;
@@ -276,7 +261,7 @@ impl LayerStore {
                     .map_err(error::errno("open", &tree))?;
                 if new {
                     let copy = dir.try_clone().map_err(error::io("open", &tree))?;
-                    made.push((copy, described_part(stack, &facts, &at, &tree)?));
+                    made.push((copy, described_part(stack, facts, &at, &tree)?));
                 }
             }
         }
@@ -295,15 +280,6 @@ impl LayerStore {
         };
         Ok(Made { reserved, unpacked })
     }
-}
-
-/// False for most layers, for which nothing below need be opened.
-fn may_depend(layer: &StoredLayer) -> bool {
-    layer.head.may_depend
-}
-
-fn facts_of(layers: &[StoredLayer]) -> Result<Vec<Arc<LayerFacts>>, LayerStoreError> {
-    layers.iter().map(StoredLayer::facts).collect()
 }
 
 /// Whether the topmost of the layers that have the directory `path` does not describe it, and one below does.
@@ -341,12 +317,9 @@ fn is_implied(facts: &[Arc<LayerFacts>], index: usize, path: &[u8]) -> bool {
 /// The names of everything that an image with these layers, lowest first, may have unpacked.
 pub fn names_of_chain(diff_ids: &[Digest]) -> Vec<String> {
     let mut names = Vec::with_capacity(diff_ids.len() * 4);
-    let mut chain_id = None;
-    for diff_id in diff_ids {
-        let id = next_chain_id(chain_id.as_ref(), diff_id);
-        names.extend([layer_name(diff_id), variant_name(diff_id, &id)]);
-        names.extend([seam_name(&id), record_name(&id)]);
-        chain_id = Some(id);
+    for (diff_id, id) in diff_ids.iter().zip(&chain_ids(diff_ids)) {
+        names.extend([layer_name(diff_id), variant_name(diff_id, id)]);
+        names.extend([seam_name(id), record_name(id)]);
     }
     names
 }
@@ -364,14 +337,18 @@ pub(super) fn trees(stacked: &[StoredLayer]) -> Vec<PathBuf> {
     stacked.iter().rev().map(StoredLayer::tree).collect()
 }
 
-/// image-spec config.md#layer-chainid.
-pub(super) fn next_chain_id(parent: Option<&Digest>, diff_id: &Digest) -> Digest {
-    match parent {
-        None => diff_id.clone(),
-        Some(parent) => {
-            let mut hasher = Hasher::new(Algorithm::Sha256);
-            hasher.update(format!("{parent} {diff_id}").as_bytes());
-            hasher.finish()
-        }
+/// image-spec config.md#layer-chainid: that of the lowest layer, of the lowest two, and so on.
+pub(super) fn chain_ids<'d>(diff_ids: impl IntoIterator<Item = &'d Digest>) -> Vec<Digest> {
+    let mut ids: Vec<Digest> = Vec::new();
+    for diff_id in diff_ids {
+        ids.push(match ids.last() {
+            None => diff_id.clone(),
+            Some(parent) => {
+                let mut hasher = Hasher::new(Algorithm::Sha256);
+                hasher.update(format!("{parent} {diff_id}").as_bytes());
+                hasher.finish()
+            }
+        });
     }
+    ids
 }

@@ -11,10 +11,10 @@ use std::os::fd::AsFd;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::chain::{next_chain_id, seam_name, shown, trees, variant_name};
+use super::chain::{chain_ids, seam_name, shown, trees, variant_name};
 use super::compare::difference;
 use super::error::{self, LayerStoreError};
-use super::record::{self, record_name};
+use super::record::record_name;
 use super::{BlobSource, ChainLayer, LayerStore, Made, Reserved, Stack, StoredLayer, layer_name};
 use crate::digest::Digest;
 use crate::layer::{Cancel, Durability, UnpackOptions};
@@ -67,9 +67,8 @@ impl LayerStore {
         let check = Check { store: self, blobs, mend, cancel };
         let mut all: Vec<StoredLayer> = Vec::with_capacity(layers.len());
         let mut needs = Needs::default();
-        let mut chain_id = None;
-        for layer in layers {
-            let id = next_chain_id(chain_id.as_ref(), &layer.diff_id);
+        let ids = chain_ids(layers.iter().map(|layer| &layer.diff_id));
+        for (layer, id) in layers.iter().zip(&ids) {
             let name = layer_name(&layer.diff_id);
             if checked.0.insert(name.clone()) {
                 problems.extend(check.layer(&name, layer, None)?);
@@ -81,7 +80,7 @@ impl LayerStore {
             let is_above = self.depends_on(&stored, &below)?;
             needs.above.push(is_above);
             if is_above {
-                let name = variant_name(&layer.diff_id, &id);
+                let name = variant_name(&layer.diff_id, id);
                 if checked.0.insert(name.clone()) {
                     problems.extend(check.layer(&name, layer, Some(&below))?);
                 }
@@ -89,21 +88,20 @@ impl LayerStore {
                 stored = variant;
             }
             all.push(stored);
-            chain_id = Some(id);
         }
-        if let (Some(id), true) = (&chain_id, all.len() == layers.len()) {
+        let Some(id) = ids.last() else { return Ok(problems) };
+        if all.len() == layers.len() {
             let plan = self.plan_seam(shown(&all))?;
             needs.seam = Some(plan.is_some());
             let name = seam_name(id);
             if let Some(plan) = plan
                 && checked.0.insert(name.clone())
             {
-                let make = |reserved| self.make_seam(reserved, id, shown(&all), &plan);
+                let make = |reserved| self.make_seam(reserved, id, &plan);
                 problems.extend(check.against(&name, make)?);
             }
         }
-        let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
-        problems.extend(check.record(&record::chain_id(&diff_ids), &needs)?);
+        problems.extend(check.record(id, &needs)?);
         Ok(problems)
     }
 }

@@ -61,19 +61,10 @@ pub(super) enum Start {
 const START_BYTES: usize = 4096;
 
 /// Reads the first bytes.
-pub(super) fn read_start(mut file: impl Read) -> io::Result<Start> {
-    let mut bytes = vec![0; START_BYTES];
-    let mut filled = 0;
-    while filled < START_BYTES {
-        match file.read(&mut bytes[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(filled);
-    let is_whole = filled < START_BYTES;
+pub(super) fn read_start(file: impl Read) -> io::Result<Start> {
+    let mut bytes = Vec::with_capacity(START_BYTES);
+    file.take(START_BYTES as u64).read_to_end(&mut bytes)?;
+    let is_whole = bytes.len() < START_BYTES;
     if !is_whole {
         bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     }

@@ -16,9 +16,9 @@ use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
 
-use super::chain::{next_chain_id, seam_name, variant_name};
+use super::chain::{seam_name, variant_name};
 use super::error::{self, LayerStoreError};
-use super::{LayerStore, StoredLayer};
+use super::{ChainLayer, LayerStore, StoredLayer};
 use crate::digest::Digest;
 
 const HEADER: &str = "imgmgr-stack 1";
@@ -26,7 +26,7 @@ const HEADER: &str = "imgmgr-stack 1";
 const MAX_STACK_BYTES: u64 = 1 << 20;
 
 /// A chain that was composed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Composed {
     /// Lowest first.
     pub(super) layers: Vec<StoredLayer>,
@@ -42,23 +42,23 @@ impl LayerStore {
     /// What was noted of the chain of `plain`, the layers' own trees, if all of it is there.
     pub(super) fn recorded(
         &self,
-        diff_ids: &[&Digest],
+        layers: &[ChainLayer],
+        ids: &[Digest],
         plain: &[StoredLayer],
     ) -> Result<Option<Composed>, LayerStoreError> {
-        let ids = chain_ids(diff_ids);
         let Some(chain_id) = ids.last() else { return Ok(None) };
         let Some((are_above, has_seam)) = self.noted(chain_id) else { return Ok(None) };
         if are_above.len() != plain.len() {
             return Ok(None);
         }
-        let mut layers = Vec::with_capacity(plain.len());
+        let mut stored = Vec::with_capacity(plain.len());
         for (index, layer) in plain.iter().enumerate() {
             let layer = match are_above[index] {
-                true => self.get_named(&variant_name(diff_ids[index], &ids[index]))?,
+                true => self.get_named(&variant_name(&layers[index].diff_id, &ids[index]))?,
                 false => Some(layer.clone()),
             };
             let Some(layer) = layer else { return Ok(None) };
-            layers.push(layer);
+            stored.push(layer);
         }
         let seam = match has_seam {
             true => match self.get_named(&seam_name(chain_id))? {
@@ -67,7 +67,7 @@ impl LayerStore {
             },
             false => None,
         };
-        Ok(Some(Composed { layers, seam }))
+        Ok(Some(Composed { layers: stored, seam }))
     }
 
     /// For each layer whether it was unpacked above the others, and whether there is a seam, as
@@ -82,14 +82,14 @@ impl LayerStore {
     /// Notes what a chain came out as; what was noted before goes.
     pub(super) fn record(
         &self,
-        diff_ids: &[&Digest],
+        layers: &[ChainLayer],
+        ids: &[Digest],
         composed: &Composed,
     ) -> Result<(), LayerStoreError> {
-        let ids = chain_ids(diff_ids);
         let Some(chain_id) = ids.last() else { return Ok(()) };
         let mut text = format!("{HEADER}\n");
-        for ((diff_id, id), layer) in diff_ids.iter().zip(&ids).zip(&composed.layers) {
-            let is_above = layer.dir.ends_with(variant_name(diff_id, id));
+        for ((layer, id), stored) in layers.iter().zip(ids).zip(&composed.layers) {
+            let is_above = stored.dir.ends_with(variant_name(&layer.diff_id, id));
             text.push_str(if is_above { "above\n" } else { "plain\n" });
         }
         text.push_str(if composed.seam.is_some() { "seam\n" } else { "seamless\n" });
@@ -112,20 +112,6 @@ impl LayerStore {
         self.remove_all(&dir)?;
         Ok(exists)
     }
-}
-
-/// Those of the whole and of all its lower parts, that of the lowest layer first.
-fn chain_ids(diff_ids: &[&Digest]) -> Vec<Digest> {
-    let mut ids: Vec<Digest> = Vec::with_capacity(diff_ids.len());
-    for diff_id in diff_ids {
-        ids.push(next_chain_id(ids.last(), diff_id));
-    }
-    ids
-}
-
-/// That of the whole.
-pub(super) fn chain_id(diff_ids: &[&Digest]) -> Digest {
-    chain_ids(diff_ids).pop().unwrap_or_else(|| Digest::of(b""))
 }
 
 /// For each layer whether it was unpacked above the others, and whether there is a seam.

@@ -19,20 +19,20 @@ pub struct Stack {
 }
 
 /// One directory in the merged view: where its parts are.
-struct Merged {
+pub(super) struct Merged {
     /// Index of the layer and the directory in it, the topmost first.
-    parts: Vec<(usize, OwnedFd)>,
+    pub(super) parts: Vec<(usize, OwnedFd)>,
 }
 
 /// What an opaque directory means where a path ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AtEnd {
+pub(super) enum AtEnd {
     StopAtOpaque,
     PassOpaque,
 }
 
 /// What a name in a merged directory is.
-enum Found {
+pub(super) enum Found {
     Absent,
     Directory(Merged),
     Other { dir: OwnedFd, kind: FileType },
@@ -63,7 +63,7 @@ impl Stack {
         }
     }
 
-    fn walk(&self, path: &[u8], at_end: AtEnd) -> Result<Found, Errno> {
+    pub(super) fn walk(&self, path: &[u8], at_end: AtEnd) -> Result<Found, Errno> {
         let mut parts = Vec::with_capacity(self.roots.len());
         for (layer, root) in self.roots.iter().enumerate() {
             parts.push((layer, openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?));
@@ -86,18 +86,11 @@ impl Merged {
     fn look_up(self, name: &[u8], at_opaque: AtEnd) -> Result<Found, Errno> {
         let mut parts = Vec::new();
         for (layer, dir) in self.parts {
-            let stat = match statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => stat,
-                Err(Errno::NOENT) => continue,
-                Err(e) => return Err(e),
-            };
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind != FileType::Directory {
-                let whiteout = kind == FileType::CharacterDevice && stat.st_rdev == 0;
-                if parts.is_empty() && !whiteout {
-                    return Ok(Found::Other { dir, kind });
-                }
-                break;
+            match says(&dir, name)? {
+                Says::Nothing => continue,
+                Says::Directory => {}
+                Says::Other(kind) if parts.is_empty() => return Ok(Found::Other { dir, kind }),
+                Says::Other(_) | Says::Whiteout => break,
             }
             let fd = openat(&dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
             let opaque = at_opaque == AtEnd::StopAtOpaque && is_opaque(&fd)?;
@@ -108,6 +101,29 @@ impl Merged {
         }
         Ok(if parts.is_empty() { Found::Absent } else { Found::Directory(Self { parts }) })
     }
+}
+
+/// What one layer says of a path.
+pub(super) enum Says {
+    Nothing,
+    Directory,
+    /// Nothing below shows.
+    Whiteout,
+    Other(FileType),
+}
+
+/// Asks the layer that has the directory `dir` for `path` in it.
+pub(super) fn says(dir: &OwnedFd, path: &[u8]) -> Result<Says, Errno> {
+    let stat = match statat(dir, path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(Says::Nothing),
+        Err(errno) => return Err(errno),
+    };
+    Ok(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Says::Directory,
+        FileType::CharacterDevice if stat.st_rdev == 0 => Says::Whiteout,
+        kind => Says::Other(kind),
+    })
 }
 
 pub(super) fn is_opaque(dir: &OwnedFd) -> Result<bool, Errno> {

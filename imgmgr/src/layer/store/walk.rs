@@ -5,10 +5,10 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::stack::{DIR, Stack, is_opaque};
+use super::stack::{AtEnd, DIR, Found, Says, Stack, is_opaque, says};
 
 /// What a path is in the merged view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,13 @@ pub(super) enum Kind {
     Directory,
     Symlink,
     Other,
+}
+
+impl Kind {
+    /// Of what is no directory.
+    fn of(kind: FileType) -> Self {
+        if kind == FileType::Symlink { Self::Symlink } else { Self::Other }
+    }
 }
 
 /// Longer paths are not given to the kernel in one piece (`PATH_MAX`).
@@ -28,6 +35,8 @@ pub(super) struct Walk<'s> {
     path: Vec<u8>,
     /// The root first.
     levels: Vec<Level>,
+    /// The layers of the last directory that was found from the root.
+    long: Vec<usize>,
 }
 
 /// A directory of the merged view.
@@ -44,12 +53,15 @@ impl<'s> Walk<'s> {
     pub(super) fn new(stack: &'s Stack) -> Self {
         let layers: Vec<usize> = (0..stack.roots().len()).collect();
         let root = Level { end: 0, shown: Some(layers.len()), layers };
-        Self { stack, path: Vec::new(), levels: vec![root] }
+        Self { stack, path: Vec::new(), levels: vec![root], long: Vec::new() }
     }
 
     /// What is at `path`, and for a directory the layers that have a say on it, the topmost
     /// first. An opaque directory hides what is in those below it, not what they say of it.
     pub(super) fn find(&mut self, path: &[u8]) -> Result<(Kind, &[usize]), Errno> {
+        if path.len() > MAX_PATH_BYTES {
+            return self.find_from_root(path);
+        }
         self.go_up_to_common(path);
         while self.path.len() < path.len() {
             let from = self.path.len() + usize::from(!self.path.is_empty());
@@ -61,6 +73,18 @@ impl<'s> Walk<'s> {
             }
         }
         Ok((Kind::Directory, self.levels.last().map_or(&[], |level| &level.layers)))
+    }
+
+    /// As [`Walk::find`], name by name.
+    fn find_from_root(&mut self, path: &[u8]) -> Result<(Kind, &[usize]), Errno> {
+        match self.stack.walk(path, AtEnd::PassOpaque)? {
+            Found::Absent => Ok((Kind::Absent, &[])),
+            Found::Other { kind, .. } => Ok((Kind::of(kind), &[])),
+            Found::Directory(merged) => {
+                self.long = merged.parts.into_iter().map(|(layer, _)| layer).collect();
+                Ok((Kind::Directory, &self.long))
+            }
+        }
     }
 
     /// Leaves the directories that do not lead to `path`.
@@ -77,9 +101,6 @@ impl<'s> Walk<'s> {
 
     /// Enters `path`, in the directory where the walk is, if it is a directory.
     fn go_down(&mut self, path: &[u8]) -> Result<Kind, Errno> {
-        if path.len() > MAX_PATH_BYTES {
-            return Err(Errno::NAMETOOLONG);
-        }
         let Some(parent) = self.levels.last_mut() else { return Ok(Kind::Absent) };
         let shown = match parent.shown {
             Some(shown) => shown,
@@ -87,21 +108,12 @@ impl<'s> Walk<'s> {
         };
         let mut layers = Vec::new();
         for layer in &parent.layers[..shown] {
-            let stat = match statat(&self.stack.roots()[*layer], path, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => stat,
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(errno),
-            };
-            let kind = FileType::from_raw_mode(stat.st_mode);
-            if kind != FileType::Directory {
-                let whiteout = kind == FileType::CharacterDevice && stat.st_rdev == 0;
-                if layers.is_empty() && !whiteout {
-                    let symlink = kind == FileType::Symlink;
-                    return Ok(if symlink { Kind::Symlink } else { Kind::Other });
-                }
-                break;
+            match says(&self.stack.roots()[*layer], path)? {
+                Says::Nothing => {}
+                Says::Directory => layers.push(*layer),
+                Says::Other(kind) if layers.is_empty() => return Ok(Kind::of(kind)),
+                Says::Other(_) | Says::Whiteout => break,
             }
-            layers.push(*layer);
         }
         if layers.is_empty() {
             return Ok(Kind::Absent);
@@ -174,6 +186,15 @@ mod tests {
         assert_eq!(walk.find(b"link").unwrap().0, Kind::Symlink);
         assert_eq!(walk.find(b"file").unwrap().0, Kind::Other);
         assert_eq!(walk.find(b"link/below").unwrap().0, Kind::Absent);
+        let mut deep = OwnedFd::from(fs::File::open(&trees[1]).unwrap());
+        let name = "n".repeat(250);
+        for _ in 0..20 {
+            rustix::fs::mkdirat(&deep, &name, Mode::RWXU).unwrap();
+            deep = openat(&deep, &name, OFlags::RDONLY | DIR, Mode::empty()).unwrap();
+        }
+        let deep = vec![name; 20].join("/");
+        assert_eq!(walk.find(deep.as_bytes()).unwrap(), (Kind::Directory, &[1][..]));
+        assert_eq!(walk.find(format!("{deep}/x").as_bytes()).unwrap().0, Kind::Absent);
         assert_eq!(walk.find(&[b'x'; 5000]).unwrap_err(), Errno::NAMETOOLONG);
     }
 }
