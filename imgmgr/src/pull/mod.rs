@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub use layers::UnpackLayers;
 
 use futures_util::{StreamExt, stream};
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
 use crate::digest::{Digest, Mismatch};
 use crate::image::{
@@ -29,7 +29,7 @@ use crate::reference::Reference;
 use crate::registry::{BlobFetch, FailureKind, FetchedManifest, Nearby, RegistryError, Remote};
 use crate::store::{ImageEntry, Ingest, IngestStart, Lease, MAX_INDEX_DEPTH, Store, StoreError};
 use crate::trust::{Policy, TrustError, check_registry};
-use splice::{LocalChunks, Splice};
+use splice::{Splice, Splicing};
 
 /// What of an index is pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,9 +187,8 @@ pub async fn pull(
     sink: Option<Arc<dyn LayerSink>>,
 ) -> Result<Pulled> {
     let lease = store.lease()?;
-    let chunks = OnceCell::new();
-    let stop = watch::Sender::new(false);
-    let pull = Pull { remote, reference, store, options, progress, sink, lease, chunks, stop };
+    let (splicing, stop) = (Splicing::default(), watch::Sender::new(false));
+    let pull = Pull { remote, reference, store, options, progress, sink, lease, splicing, stop };
     if let Some(entry) = pull.unchanged(name).await? {
         pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
         return Ok(Pulled { entry, up_to_date: true });
@@ -224,8 +223,7 @@ struct Pull<'a> {
     progress: Arc<dyn Progress>,
     sink: Option<Arc<dyn LayerSink>>,
     lease: Lease,
-    /// The chunks that blobs of the store have, looked up when first asked for.
-    chunks: OnceCell<Arc<LocalChunks>>,
+    splicing: Splicing,
     /// True once a blob failed: the others end, too, and are waited for.
     stop: watch::Sender<bool>,
 }
@@ -538,7 +536,7 @@ fn consume(
             };
             match splice {
                 // What was fetched may be right, and what another blob had is not the same.
-                Some(splice) => splice.near().try_for_each(|part| ingest.forget(part))?,
+                Some(splice) => ingest.forget(splice.near())?,
                 None => ingest.discard()?,
             }
             return Err(StoreError::Mismatch(mismatch.clone()).into());

@@ -13,12 +13,14 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use tokio::sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore};
+
 use super::{Pull, Result, blocking};
 use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::registry::{Nearby, Reach};
 use crate::store::{ImageEntry, Ingest, Store, StoreError, Visit};
-use crate::toc::{Piece, PieceKey, TocError, TocHint, TocPlace, pieces};
+use crate::toc::{MAX_TOC_BYTES, Piece, PieceKey, TocError, TocHint, TocPlace, pieces};
 
 /// Smaller layers are fetched whole.
 const MIN_LAYER_BYTES: u64 = 1 << 20;
@@ -31,9 +33,41 @@ const MAX_SOURCES: usize = 32;
 /// Most chunks that are remembered of them; each takes some 50 bytes.
 const MAX_LOCAL_CHUNKS: usize = 400_000;
 
+/// Most bytes of tails that one pull holds at a time; a layer waits for those of others.
+const MAX_TAILS_BYTES: u64 = MAX_TOC_BYTES;
+/// The unit in which room for tails is handed out.
+const TAIL_UNIT_BYTES: u64 = 1 << 10;
+
+/// What the layers of one pull share.
+#[derive(Debug)]
+pub(super) struct Splicing {
+    /// Looked up when first asked for.
+    chunks: OnceCell<Arc<LocalChunks>>,
+    /// Room for tails.
+    room: Arc<Semaphore>,
+    /// Held while a table of contents is read: its pieces are in memory.
+    reading: Mutex<()>,
+}
+
+impl Default for Splicing {
+    fn default() -> Self {
+        let units = usize::try_from(MAX_TAILS_BYTES / TAIL_UNIT_BYTES).unwrap_or(usize::MAX);
+        let room = Arc::new(Semaphore::new(units));
+        Self { chunks: OnceCell::new(), room, reading: Mutex::new(()) }
+    }
+}
+
+impl Splicing {
+    /// Waits for room for a tail of `bytes`.
+    async fn room_for(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(TAIL_UNIT_BYTES)).ok()?;
+        Arc::clone(&self.room).acquire_many_owned(units).await.ok()
+    }
+}
+
 /// Where blobs of the store have which pieces.
 #[derive(Debug, Default)]
-pub(super) struct LocalChunks {
+struct LocalChunks {
     blobs: Vec<Arc<File>>,
     at: HashMap<PieceKey, (u32, u64)>,
 }
@@ -60,21 +94,28 @@ enum Source {
     /// A part of another blob, from there on.
     Blob(Arc<File>, u64),
     /// The blob's tail, which was fetched for the table of contents in it.
-    Fetched(Arc<[u8]>),
+    Fetched(Arc<TailBytes>),
+}
+
+/// Bytes of a tail, and the room that they take.
+#[derive(Debug)]
+struct TailBytes {
+    bytes: Vec<u8>,
+    _room: OwnedSemaphorePermit,
 }
 
 /// The end of a blob, with its table of contents.
 struct Tail {
     toc: Range<u64>,
     at: Range<u64>,
-    bytes: Arc<[u8]>,
+    fetched: TailBytes,
 }
 
 impl Tail {
     fn toc_bytes(&self) -> Option<&[u8]> {
         let start = usize::try_from(self.toc.start - self.at.start).ok()?;
         let length = usize::try_from(self.toc.end - self.toc.start).ok()?;
-        self.bytes.get(start..)?.get(..length)
+        self.fetched.bytes.get(start..)?.get(..length)
     }
 }
 
@@ -106,9 +147,9 @@ impl Nearby for Splice {
         let skipped = position - run.at.start;
         match &run.source {
             Source::Blob(file, from) => file.read_exact_at(out, from + skipped),
-            Source::Fetched(bytes) => {
+            Source::Fetched(tail) => {
                 let start = usize::try_from(skipped).unwrap_or(usize::MAX);
-                let part = bytes.get(start..).and_then(|rest| rest.get(..out.len()));
+                let part = tail.bytes.get(start..).and_then(|rest| rest.get(..out.len()));
                 out.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
@@ -130,13 +171,14 @@ impl Pull<'_> {
             return Ok(None);
         }
         let Ok(Some(hint)) = TocHint::of(blob) else { return Ok(None) };
-        let chunks = self.chunks.get_or_try_init(|| self.local_chunks()).await?;
+        let chunks = self.splicing.chunks.get_or_try_init(|| self.local_chunks()).await?;
         if chunks.at.is_empty() {
             return Ok(None);
         }
         let Some(tail) = self.fetch_tail(blob, &hint).await else { return Ok(None) };
         let chunks = Arc::clone(chunks);
         let size = blob.size;
+        let _reading = self.splicing.reading.lock().await;
         let planned = blocking(move || {
             let pieces = pieces(&hint, &tail.toc, tail.toc_bytes()?).ok()?;
             Some(plan(&chunks, &pieces, tail, size))
@@ -159,8 +201,9 @@ impl Pull<'_> {
             }
         };
         let at = hint.tail(&toc).ok()?;
+        let room = self.splicing.room_for(at.end - at.start).await?;
         let bytes = self.remote.blob_part(blob, at.clone()).await.ok()??;
-        Some(Tail { toc, at, bytes: bytes.into() })
+        Some(Tail { toc, at, fetched: TailBytes { bytes, _room: room } })
     }
 
     async fn local_chunks(&self) -> Result<Arc<LocalChunks>> {
@@ -240,7 +283,7 @@ fn plan(chunks: &LocalChunks, pieces: &[Piece], tail: Tail, size: u64) -> Splice
         let source = Source::Blob(Arc::clone(file), from);
         runs.push(Run { at: piece.range.clone(), source });
     }
-    runs.push(Run { at: tail.at, source: Source::Fetched(tail.bytes) });
+    runs.push(Run { at: tail.at, source: Source::Fetched(Arc::new(tail.fetched)) });
     Splice { runs: without_short(runs), size, saves: 0 }
 }
 
@@ -270,7 +313,7 @@ mod tests {
     use super::*;
 
     fn run(at: Range<u64>) -> Run {
-        Run { at, source: Source::Fetched(Arc::from([])) }
+        Run { at, source: Source::Blob(Arc::new(tempfile::tempfile().unwrap()), 0) }
     }
 
     #[test]

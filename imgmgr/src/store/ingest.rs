@@ -280,14 +280,17 @@ impl Ingest {
         self.store.remove_ingest(&self.directory)
     }
 
-    /// Throws away what `part` touches, because it is not what was promised; the rest stays.
+    /// Throws away what `parts` touch, because it is not what was promised; the rest stays.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub(crate) fn forget(&self, part: Range<u64>) -> Result<()> {
-        let Range { start, end } = part;
+    pub(crate) fn forget(&self, parts: impl IntoIterator<Item = Range<u64>>) -> Result<()> {
         let mut progress = self.progress();
-        for granule in start / GRANULE..end.min(self.descriptor.size).div_ceil(GRANULE) {
+        let size = self.descriptor.size;
+        let granules = parts
+            .into_iter()
+            .flat_map(|part| part.start / GRANULE..part.end.min(size).div_ceil(GRANULE));
+        for granule in granules {
             let byte = usize::try_from(granule / 8).ok();
             if let Some(byte) = byte.and_then(|index| progress.bitmap.get_mut(index)) {
                 *byte &= !(1 << (granule % 8));

@@ -4,13 +4,15 @@
 //! could be one thing to a scanner and another where it runs. Everything is compared: names in
 //! their order, all metadata, the digest of each file, and the chunks at their places in the blob.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 use base64::Engine;
 
+use super::listing::Listing;
+use super::order::Order;
 use super::{TocEntry, TocError, TocFormat, TocHint, TocKind, stargz};
 use crate::digest::{Digest, Hasher};
 use crate::image::Descriptor;
@@ -27,14 +29,21 @@ pub const MAX_FINDINGS: usize = 16;
 /// [`TocError`] if there should be a TOC but it can't be read.
 pub fn check(blob: &File, layer: &Descriptor) -> Result<Vec<String>, TocError> {
     let Some(hint) = TocHint::of(layer)? else { return Ok(Vec::new()) };
-    let (_, bytes) = hint.read(blob)?;
-    let mut entries = VecDeque::new();
+    let (place, bytes) = hint.read(blob)?;
+    let mut entries = Listing::default();
+    let mut order = Some(Order::new(hint.data_end(&place)));
+    let mut out_of_order = None;
     hint.entries(&bytes, &mut |entry| {
-        entries.push_back(entry);
-        Ok(())
+        // One that lies wrong makes those after it seem wrong.
+        if let Some(Err(error)) = order.as_mut().map(|order| order.add(&entry)) {
+            out_of_order = Some(error.to_string());
+            order = None;
+        }
+        entries.push(entry)
     })?;
     drop(bytes);
-    let mut check = Check { format: hint.format(), entries, findings: Vec::new() };
+    let findings = out_of_order.into_iter().collect();
+    let mut check = Check { format: hint.format(), entries, findings };
     check.chunks_in_place(blob, layer.size)?;
     check.files(blob)?;
     Ok(check.findings)
@@ -42,7 +51,7 @@ pub fn check(blob: &File, layer: &Descriptor) -> Result<Vec<String>, TocError> {
 
 struct Check {
     format: TocFormat,
-    entries: VecDeque<TocEntry>,
+    entries: Listing,
     findings: Vec<String>,
 }
 
@@ -102,7 +111,7 @@ impl Check {
         let mut wrong = Vec::new();
         let (mut file_size, mut total) = (0, 0u64);
         let limit = LayerLimits::default().max_unpacked_bytes;
-        for entry in &self.entries {
+        for entry in self.entries.iter() {
             if entry.kind != TocKind::Chunk {
                 file_size = entry.size;
             }
@@ -192,7 +201,7 @@ impl Check {
         &self,
         tar: &mut TarReader<R>,
         entry: &Entry,
-        chunks: &[TocEntry],
+        chunks: &[Box<TocEntry>],
     ) -> Result<Option<&'static str>, crate::layer::tar::TarError> {
         let mut whole = chunks[0].digest.as_ref().map(|digest| Hasher::new(digest.algorithm()));
         let mut rest = chunks.iter();

@@ -1,14 +1,16 @@
 //! The JSON of a TOC, read as a stream: entry by entry, never whole.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{MAX_TOC_ENTRIES, TocError};
+use super::{MAX_TOC_ENTRIES, MAX_TOC_ENTRY_BYTES, TOC_VERSION, TocError};
 use crate::digest::Digest;
+use crate::layer::limits::MAX_XATTRS;
 
 /// What an entry of a TOC describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -72,7 +74,7 @@ pub struct TocEntry {
     #[serde(default)]
     pub dev_minor: u64,
     /// Extended attributes, values in base64.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few_xattrs")]
     pub xattrs: BTreeMap<String, String>,
     /// Digest of the file.
     #[serde(default)]
@@ -106,6 +108,33 @@ impl TocEntry {
         let file = matches!(self.kind, TocKind::Reg | TocKind::Chunk);
         file && self.offset > 0 && self.chunk_type != "zeros"
     }
+}
+
+/// Reads no more attributes than a tar entry may have.
+fn few_xattrs<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Few;
+
+    impl<'de> Visitor<'de> for Few {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("extended attributes")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut xattrs = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry()? {
+                xattrs.insert(name, value);
+                if xattrs.len() > MAX_XATTRS {
+                    let reason = format!("an entry exceeds the limit MAX_XATTRS of {MAX_XATTRS}");
+                    return Err(serde::de::Error::custom(reason));
+                }
+            }
+            Ok(xattrs)
+        }
+    }
+
+    from.deserialize_map(Few)
 }
 
 /// The fields of an entry, in small letters.
@@ -149,19 +178,42 @@ fn is_disguised(key: &str, fields: &[&str]) -> bool {
     fields.contains(&folded.as_str())
 }
 
+/// Lets no more through than one key or entry may have, lest a text without an end fill memory.
+struct Metered<'m, R> {
+    json: R,
+    left: &'m Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.left.get()).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Err(io::Error::other("an entry is too long"));
+        }
+        let n = out.len().min(left);
+        let n = self.json.read(&mut out[..n])?;
+        self.left.set(self.left.get() - n as u64);
+        Ok(n)
+    }
+}
+
 /// Parses the JSON of a TOC and hands out its entries in order.
 ///
 /// # Errors
-/// [`TocError::Json`], [`TocError::Limit`], or what `each` returns.
+/// [`TocError::Json`], [`TocError::Version`], [`TocError::Limit`], or what `each` returns.
 pub fn parse_entries(
     json: impl Read,
     each: &mut dyn FnMut(TocEntry) -> Result<(), TocError>,
 ) -> Result<(), TocError> {
-    let mut outcome = Outcome { count: 0, each, failed: None };
-    let mut parser = serde_json::Deserializer::from_reader(json);
+    let left = Cell::new(MAX_TOC_ENTRY_BYTES);
+    let mut outcome = Outcome { count: 0, left: &left, each, failed: None };
+    let mut parser = serde_json::Deserializer::from_reader(Metered { json, left: &left });
     let parsed = parser.deserialize_map(TocVisitor(&mut outcome)).and_then(|()| parser.end());
     match (outcome.failed, parsed) {
         (Some(error), _) => Err(error),
+        (None, Err(_)) if left.get() == 0 => {
+            Err(TocError::Limit { limit: "MAX_TOC_ENTRY_BYTES", value: MAX_TOC_ENTRY_BYTES })
+        }
         (None, Err(source)) => Err(TocError::Json { source }),
         (None, Ok(())) => Ok(()),
     }
@@ -169,9 +221,18 @@ pub fn parse_entries(
 
 struct Outcome<'f> {
     count: usize,
+    /// What may still be read of the key or entry at hand.
+    left: &'f Cell<u64>,
     each: &'f mut dyn FnMut(TocEntry) -> Result<(), TocError>,
     /// Why the parser was stopped: its own errors can't carry ours.
     failed: Option<TocError>,
+}
+
+impl Outcome<'_> {
+    fn stop<E: serde::de::Error>(&mut self, error: TocError) -> E {
+        self.failed = Some(error);
+        E::custom("stopped")
+    }
 }
 
 struct TocVisitor<'o, 'f>(&'o mut Outcome<'f>);
@@ -188,22 +249,29 @@ impl<'de> Visitor<'de> for TocVisitor<'_, '_> {
         let (mut version, mut entries) = (None, false);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "version" if version.is_none() => version = Some(map.next_value::<u64>()?),
+                "version" if version.is_none() => match map.next_value()? {
+                    TOC_VERSION => version = Some(TOC_VERSION),
+                    found => return Err(self.0.stop(TocError::Version { found })),
+                },
                 "entries" if !entries => {
-                    map.next_value_seed(Entries(self.0))?;
+                    map.next_value_seed(Entries(&mut *self.0))?;
                     entries = true;
                 }
                 "version" | "entries" => return Err(A::Error::custom("a field comes twice")),
                 other if is_disguised(other, &TOC_FIELDS) => {
                     return Err(A::Error::custom(format!("`{other}` is a field in other letters")));
                 }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                _ => {
+                    // Passed over, and kept nowhere.
+                    self.0.left.set(u64::MAX);
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
+            self.0.left.set(MAX_TOC_ENTRY_BYTES);
         }
         match (version, entries) {
-            (Some(1), true) => Ok(()),
-            (Some(1), false) => Err(A::Error::missing_field("entries")),
-            (Some(other), _) => Err(A::Error::custom(format!("version {other}"))),
+            (Some(_), true) => Ok(()),
+            (Some(_), false) => Err(A::Error::missing_field("entries")),
             (None, _) => Err(A::Error::missing_field("version")),
         }
     }
@@ -247,19 +315,16 @@ impl<'de> Visitor<'de> for Entries<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element_seed(OneSpelling)? {
+        loop {
+            self.0.left.set(MAX_TOC_ENTRY_BYTES);
+            let Some(entry) = list.next_element_seed(OneSpelling)? else { return Ok(()) };
             self.0.count += 1;
             let taken = if self.0.count > MAX_TOC_ENTRIES {
-                let value = MAX_TOC_ENTRIES as u64;
-                Err(TocError::Limit { limit: "MAX_TOC_ENTRIES", value })
+                Err(TocError::limit("MAX_TOC_ENTRIES", MAX_TOC_ENTRIES))
             } else {
                 (self.0.each)(entry)
             };
-            if let Err(error) = taken {
-                self.0.failed = Some(error);
-                return Err(serde::de::Error::custom("stopped"));
-            }
+            taken.map_err(|error| self.0.stop(error))?;
         }
-        Ok(())
     }
 }

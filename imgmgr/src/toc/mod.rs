@@ -16,6 +16,8 @@
 
 pub mod check;
 mod entry;
+mod listing;
+mod order;
 mod pieces;
 mod stargz;
 mod zstd_chunked;
@@ -26,7 +28,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 pub use entry::{TocEntry, TocKind, parse_entries};
-pub use pieces::{Piece, PieceKey, pieces};
+pub use listing::MAX_TOC_MEMORY;
+pub use pieces::{MAX_TOC_PIECES, Piece, PieceKey, pieces};
 
 use crate::digest::Digest;
 use crate::image::Descriptor;
@@ -35,6 +38,11 @@ use crate::image::Descriptor;
 pub const MAX_TOC_BYTES: u64 = 64 << 20;
 /// Most entries of a TOC.
 pub const MAX_TOC_ENTRIES: usize = 1 << 20;
+/// Most bytes of one entry's JSON: twice the headers that a tar may have for it, since extended
+/// attributes are in base64. No more of a TOC's JSON is ever in memory.
+pub const MAX_TOC_ENTRY_BYTES: u64 = 2 * crate::layer::limits::MAX_PAX_BYTES;
+/// The only version of a TOC that there is; estargz.md: "this value MUST be 1".
+pub const TOC_VERSION: u64 = 1;
 
 /// Which layout a layer with a TOC has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +113,12 @@ pub enum TocError {
         /// What the parser says.
         source: serde_json::Error,
     },
+    /// It has a version that nobody has written down; it may mean anything.
+    #[error("the table of contents has version {found}, and only {TOC_VERSION} is known")]
+    Version {
+        /// What it says.
+        found: u64,
+    },
     /// An entry can't be right.
     #[error("`{name}` in the table of contents: {reason}")]
     Entry {
@@ -119,6 +133,16 @@ pub enum TocError {
         /// What was said.
         source: io::Error,
     },
+}
+
+impl TocError {
+    fn entry(name: &str, reason: &'static str) -> Self {
+        Self::Entry { name: name.chars().take(200).collect(), reason }
+    }
+
+    fn limit(limit: &'static str, value: usize) -> Self {
+        Self::Limit { limit, value: value as u64 }
+    }
 }
 
 /// What a layer's descriptor says of its TOC.
@@ -205,15 +229,20 @@ impl TocHint {
     /// # Errors
     /// [`TocError::Limit`] if that is too much to be kept in memory.
     pub fn tail(&self, toc: &Range<u64>) -> Result<Range<u64>, TocError> {
-        let frame = match self.format {
-            TocFormat::ZstdChunked => zstd_chunked::SKIPPABLE_HEADER_BYTES,
-            TocFormat::Stargz => 0,
-        };
-        let start = toc.start.saturating_sub(frame);
+        let start = self.data_end(toc);
         if self.size - start > MAX_TOC_BYTES {
             return Err(TocError::Limit { limit: "MAX_TOC_BYTES", value: MAX_TOC_BYTES });
         }
         Ok(start..self.size)
+    }
+
+    /// Where the compressed tar ends at the latest, given where the TOC lies.
+    fn data_end(&self, toc: &Range<u64>) -> u64 {
+        let frame = match self.format {
+            TocFormat::ZstdChunked => zstd_chunked::SKIPPABLE_HEADER_BYTES,
+            TocFormat::Stargz => 0,
+        };
+        toc.start.saturating_sub(frame)
     }
 
     /// Verifies a TOC, given the bytes where it lies, and hands out its entries in order.

@@ -10,9 +10,14 @@
 
 use std::ops::Range;
 
+use sha2::{Digest as _, Sha256};
+
+use super::order::Order;
 use super::{TocEntry, TocError, TocHint, TocKind};
 use crate::digest::Digest;
-use sha2::{Digest as _, Sha256};
+
+/// Most pieces of one blob: 16 MiB of memory. A file has two, its headers and its content.
+pub const MAX_TOC_PIECES: usize = 1 << 19;
 
 /// What is in a piece; half a SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,22 +36,30 @@ pub struct Piece {
 /// [tail](TocHint::tail) into pieces: in order and without gaps.
 ///
 /// # Errors
-/// [`TocError`] of the TOC, or if chunks are not in order or past the TOC.
+/// [`TocError`] of the TOC, also if chunks are out of order, overlap or lie past it, and
+/// [`TocError::Limit`] if there are more pieces than [`MAX_TOC_PIECES`].
 pub fn pieces(hint: &TocHint, toc: &Range<u64>, bytes: &[u8]) -> Result<Vec<Piece>, TocError> {
     let end = hint.tail(toc)?.start;
-    let mut cutter =
-        Cutter { end, pieces: Vec::new(), position: 0, chunk: None, headers: Sha256::new() };
+    let mut cutter = Cutter {
+        order: Order::new(end),
+        pieces: Vec::new(),
+        position: 0,
+        file_size: 0,
+        chunk: None,
+        headers: Sha256::new(),
+    };
     hint.entries(bytes, &mut |entry| cutter.add(&entry))?;
-    cutter.cut(end);
+    cutter.cut(end)?;
     Ok(cutter.pieces)
 }
 
 struct Cutter {
-    /// Where chunks end at the latest.
-    end: u64,
+    order: Order,
     pieces: Vec<Piece>,
     /// The pieces reach up to here.
     position: u64,
+    /// Bytes of the file at hand.
+    file_size: u64,
     /// The chunk that begins at `position`.
     chunk: Option<Chunk>,
     /// What was said of the headers since.
@@ -65,11 +78,12 @@ impl Cutter {
     fn add(&mut self, entry: &TocEntry) -> Result<(), TocError> {
         if entry.kind != TocKind::Chunk {
             add_metadata(&mut self.headers, entry);
+            self.file_size = entry.size;
         }
+        let file_end = self.order.add(entry)?;
         if !entry.has_chunk() {
             return Ok(());
         }
-        let invalid = |reason| TocError::Entry { name: shorten(&entry.name), reason };
         if entry.inner_offset > 0 {
             // One of several in a member: the member's first one decides.
             self.headers.update(entry.inner_offset.to_le_bytes());
@@ -79,26 +93,16 @@ impl Cutter {
             return Ok(());
         }
         let content = entry.chunk_digest.as_ref().or(entry.digest.as_ref());
-        let content = content.ok_or_else(|| invalid("a chunk without a digest"))?.clone();
-        if entry.offset < self.position || entry.offset >= self.end {
-            return Err(invalid("a chunk out of order"));
-        }
-        let same_file = entry.kind == TocKind::Chunk;
-        let before = self.chunk.as_ref();
-        let file_size = if same_file { before.map_or(0, |c| c.file_size) } else { entry.size };
-        let file_end = match entry.end_offset {
-            0 if same_file => before.and_then(|c| c.file_end),
-            0 => None,
-            end if end <= self.end && end > entry.offset => Some(end),
-            _ => return Err(invalid("it ends where it can't")),
-        };
-        self.cut(entry.offset);
-        self.chunk = Some(Chunk { content, size: entry.chunk_size, file_end, file_size });
+        let content =
+            content.ok_or_else(|| TocError::entry(&entry.name, "its chunk has no digest"))?.clone();
+        self.cut(entry.offset)?;
+        let (size, file_size) = (entry.chunk_size, self.file_size);
+        self.chunk = Some(Chunk { content, size, file_end, file_size });
         Ok(())
     }
 
     /// Makes pieces of everything up to `offset`.
-    fn cut(&mut self, offset: u64) {
+    fn cut(&mut self, offset: u64) -> Result<(), TocError> {
         let mut headers = std::mem::take(&mut self.headers);
         if let Some(chunk) = self.chunk.take() {
             headers.update((chunk.file_size % 512).to_le_bytes());
@@ -106,7 +110,7 @@ impl Cutter {
             add_text(&mut key, chunk.content.hex());
             key.update(chunk.size.to_le_bytes());
             match chunk.file_end {
-                Some(end) if end < offset => self.push(end, key),
+                Some(end) if end < offset => self.push(end, key)?,
                 Some(_) => return self.push(offset, key),
                 // The next headers are in it.
                 None => {
@@ -115,25 +119,25 @@ impl Cutter {
                 }
             }
         }
-        self.push(offset, headers);
+        self.push(offset, headers)
     }
 
-    fn push(&mut self, end: u64, mut key: Sha256) {
+    fn push(&mut self, end: u64, mut key: Sha256) -> Result<(), TocError> {
         let range = self.position..end;
         self.position = end;
         if range.is_empty() {
-            return;
+            return Ok(());
+        }
+        if self.pieces.len() >= MAX_TOC_PIECES {
+            return Err(TocError::limit("MAX_TOC_PIECES", MAX_TOC_PIECES));
         }
         key.update((range.end - range.start).to_le_bytes());
         let digest = key.finalize();
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);
         self.pieces.push(Piece { range, key: PieceKey(half) });
+        Ok(())
     }
-}
-
-fn shorten(name: &str) -> String {
-    name.chars().take(200).collect()
 }
 
 fn add_text(key: &mut Sha256, text: &str) {

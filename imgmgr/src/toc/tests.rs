@@ -8,7 +8,7 @@ use super::check::check;
 use super::*;
 #[path = "../../tests/generators/chunked.rs"]
 mod chunked;
-use chunked::{File as Made, Format, Layer, layer};
+use chunked::{File as Made, Format, Layer, layer, layer_with};
 
 const FORMATS: [Format; 2] = [Format::ZstdChunked, Format::Stargz];
 
@@ -194,22 +194,209 @@ fn a_toc_that_is_not_the_annotated_one_is_refused() {
     }
 }
 
+/// The reason why the pieces of a layer with such a table of contents are refused.
+fn refusal(format: Format, lie: impl Fn(&mut Value)) -> &'static str {
+    let made = layer(format, &files(), lie);
+    let refused = pieces_of(&made);
+    let Err(TocError::Entry { reason, .. }) = refused else { panic!("{format:?}: {refused:?}") };
+    let finding = check(&file(&made.blob), &descriptor(&made)).unwrap().swap_remove(0);
+    assert!(finding.contains(reason) || reason.contains("no digest"), "{format:?}: {finding}");
+    reason
+}
+
+/// Entries of [`files`]: the small file, and the three chunks of the large one.
+const SMALL: usize = 1;
+const LARGE: [usize; 3] = [2, 3, 4];
+
 #[test]
-fn chunks_out_of_order_or_past_the_end_are_refused() {
+fn chunks_that_lie_where_they_can_not_are_refused_by_name() {
     for format in FORMATS {
-        for offset in [1u64, u64::MAX, 1 << 40] {
-            let layer =
-                layer(format, &files(), |toc| toc["entries"][5 + 1]["offset"] = json!(offset));
-            let refused = pieces_of(&layer);
-            assert!(matches!(refused, Err(TocError::Entry { .. })), "{format:?}: {refused:?}");
+        let entry_at = |at: usize, offset: u64| {
+            refusal(format, move |toc| toc["entries"][at]["offset"] = json!(offset))
+        };
+        assert_eq!(entry_at(LARGE[2], 1), "its chunk lies before one that is listed earlier");
+        for offset in [u64::MAX, 1 << 40] {
+            assert_eq!(entry_at(LARGE[2], offset), "its chunk reaches past the layer's data");
         }
-        let layer = layer(format, &files(), |toc| {
-            let entry = toc["entries"][1].as_object_mut().unwrap();
+        let same_place = refusal(format, |toc| {
+            toc["entries"][LARGE[1]]["offset"] = toc["entries"][LARGE[0]]["offset"].clone();
+        });
+        assert_eq!(same_place, "its chunk overlaps another one");
+        let no_digest = refusal(format, |toc| {
+            let entry = toc["entries"][SMALL].as_object_mut().unwrap();
             entry.remove("digest");
             entry.remove("chunkDigest");
         });
-        assert!(matches!(pieces_of(&layer), Err(TocError::Entry { .. })), "{format:?}");
+        assert_eq!(no_digest, "its chunk has no digest");
     }
+}
+
+#[test]
+fn ends_of_files_that_can_not_be_are_refused_by_name() {
+    let refusal = |lie: fn(&mut Value)| refusal(Format::ZstdChunked, lie);
+    // Its own chunk begins there, and a later one, which has the end from the file's first entry.
+    for lie in [
+        |toc: &mut Value| {
+            toc["entries"][SMALL]["endOffset"] = toc["entries"][SMALL]["offset"].clone();
+        },
+        |toc: &mut Value| {
+            toc["entries"][LARGE[0]]["endOffset"] = toc["entries"][LARGE[1]]["offset"].clone();
+        },
+        |toc: &mut Value| {
+            toc["entries"][LARGE[1]]["endOffset"] = json!(1);
+        },
+    ] {
+        assert_eq!(refusal(lie), "its file ends before its chunk begins");
+    }
+    let into_the_next = refusal(|toc| {
+        let end = toc["entries"][LARGE[1]]["offset"].clone();
+        toc["entries"][SMALL]["endOffset"] = end;
+    });
+    assert_eq!(into_the_next, "its chunk overlaps another one");
+    let past = refusal(|toc| toc["entries"][6]["endOffset"] = json!(1u64 << 40));
+    assert_eq!(past, "its chunk reaches past the layer's data");
+}
+
+/// A file that begins with a hole has no chunk there; its end is its own, not that of the file
+/// before it.
+#[test]
+fn a_file_that_begins_with_a_hole_has_its_own_end() {
+    let made = layer(Format::ZstdChunked, &files(), |toc| {
+        toc["entries"][LARGE[0]]["chunkType"] = json!("zeros");
+        toc["entries"][LARGE[0]]["offset"] = json!(0);
+    });
+    let pieces = pieces_of(&made).unwrap();
+    assert!(pieces.windows(2).all(|pair| pair[0].range.end == pair[1].range.start));
+}
+
+/// Several small files may share a member of an eStargz layer; the first one's place counts.
+#[test]
+fn files_that_share_a_member_do_not_overlap() {
+    let shared = |toc: &mut Value| {
+        let entries = toc["entries"].as_array_mut().unwrap();
+        let mut second = entries[SMALL].clone();
+        second["innerOffset"] = json!(1024);
+        entries.insert(SMALL + 1, second);
+    };
+    let made = layer(Format::Stargz, &files(), shared);
+    assert!(pieces_of(&made).is_ok());
+}
+
+#[test]
+fn an_unknown_version_is_refused_by_name() {
+    for format in FORMATS {
+        for version in [0u64, 2, u64::MAX] {
+            let made = layer(format, &files(), |toc| toc["version"] = json!(version));
+            for refused in
+                [pieces_of(&made).map(drop), check(&file(&made.blob), &descriptor(&made)).map(drop)]
+            {
+                let Err(TocError::Version { found }) = refused else { panic!("{refused:?}") };
+                assert_eq!(found, version);
+            }
+        }
+    }
+    let text = TocError::Version { found: 2 }.to_string();
+    assert_eq!(text, "the table of contents has version 2, and only 1 is known");
+    // Also where it comes after the entries.
+    let late = r#"{"entries":[{"name":"a","type":"dir"}],"version":2}"#;
+    let refused = parse_entries(late.as_bytes(), &mut |_| Ok(()));
+    assert!(matches!(refused, Err(TocError::Version { found: 2 })), "{refused:?}");
+}
+
+/// The name of the limit that a table of contents meets.
+fn limit<T: std::fmt::Debug>(refused: Result<T, TocError>) -> &'static str {
+    let Err(TocError::Limit { limit, .. }) = refused else { panic!("{refused:?}") };
+    limit
+}
+
+#[test]
+fn an_entry_has_a_limit_and_what_is_passed_over_has_none() {
+    let parse = |json: &str| parse_entries(json.as_bytes(), &mut |_| Ok(()));
+    let long = "x".repeat(usize::try_from(MAX_TOC_ENTRY_BYTES).unwrap());
+    for json in [
+        format!(r#"{{"version":1,"entries":[{{"type":"dir","name":"{long}"}}]}}"#),
+        format!(r#"{{"version":1,"entries":[{{"type":"dir","name":"a","more":"{long}"}}]}}"#),
+        format!(r#"{{"version":1,"{long}":1,"entries":[]}}"#),
+    ] {
+        assert_eq!(limit(parse(&json)), "MAX_TOC_ENTRY_BYTES");
+    }
+    parse(&format!(r#"{{"version":1,"more":"{long}","entries":[]}}"#)).unwrap();
+    // The limit is for each.
+    let half = &long[..long.len() / 2];
+    let entry = format!(r#"{{"type":"dir","name":"{half}"}}"#);
+    parse(&format!(r#"{{"version":1,"entries":[{}]}}"#, [&*entry; 4].join(","))).unwrap();
+
+    let xattrs = |count: usize| {
+        let xattrs: Vec<String> = (0..count).map(|n| format!(r#""user.{n}":"""#)).collect();
+        let xattrs = xattrs.join(",");
+        parse(&format!(
+            r#"{{"version":1,"entries":[{{"type":"dir","name":"a","xattrs":{{{xattrs}}}}}]}}"#
+        ))
+    };
+    let most = crate::layer::limits::MAX_XATTRS;
+    xattrs(most).unwrap();
+    let refused = xattrs(most + 1);
+    let Err(TocError::Json { source }) = refused else { panic!("{refused:?}") };
+    assert!(source.to_string().contains("the limit MAX_XATTRS of 256"), "{source}");
+}
+
+#[test]
+fn the_number_of_entries_has_a_limit() {
+    let toc = |count: usize| {
+        let entries = vec![r#"{"type":"dir","name":""}"#; count].join(",");
+        let mut seen = 0;
+        let json = format!(r#"{{"version":1,"entries":[{entries}]}}"#);
+        let parsed = parse_entries(json.as_bytes(), &mut |_| {
+            seen += 1;
+            Ok(())
+        });
+        (seen, parsed)
+    };
+    let (seen, refused) = toc(MAX_TOC_ENTRIES + 1);
+    assert_eq!((seen, limit(refused)), (MAX_TOC_ENTRIES, "MAX_TOC_ENTRIES"));
+}
+
+#[test]
+fn the_number_of_pieces_has_a_limit() {
+    let digest = Digest::of(b"");
+    let toc = |files: usize| {
+        let entries: Vec<String> = (1..=files)
+            .map(|n| {
+                let (at, end) = (2 * n, 2 * n + 1);
+                format!(
+                    r#"{{"type":"reg","name":"","offset":{at},"endOffset":{end},"digest":"{digest}"}}"#
+                )
+            })
+            .collect();
+        format!(r#"{{"version":1,"entries":[{}]}}"#, entries.join(","))
+    };
+    let pieces = |files: usize| {
+        let room = [Made::random("a", 1, 2 * files + 1024)];
+        pieces_of(&layer_with(Format::ZstdChunked, &room, |_| toc(files)))
+    };
+    // The headers before the first, two of each, and what follows the last is in its own.
+    let most = MAX_TOC_PIECES / 2 - 1;
+    assert_eq!(pieces(most).unwrap().len(), MAX_TOC_PIECES - 1);
+    assert_eq!(limit(pieces(most + 1)), "MAX_TOC_PIECES");
+}
+
+#[test]
+fn the_memory_of_entries_has_a_limit() {
+    let json = r#"{"name":"","type":"dir","xattrs":{"":""}}"#;
+    let entry: TocEntry = serde_json::from_str(json).unwrap();
+    let cost = listing::memory(&entry);
+    assert!((900..1200).contains(&cost), "{cost} bytes for {} of JSON", json.len());
+    let mut listing = listing::Listing::default();
+    let mut count = 0;
+    let refused = loop {
+        match listing.push(entry.clone()) {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(limit(Err::<(), _>(refused)), "MAX_TOC_MEMORY");
+    assert_eq!(count, MAX_TOC_MEMORY / cost);
+    assert_eq!(listing.iter().count(), count);
 }
 
 #[test]
@@ -221,7 +408,8 @@ fn other_shapes_are_refused() {
         "{}",
         r#"{"version":1}"#,
         r#"{"entries":[]}"#,
-        r#"{"version":2,"entries":[]}"#,
+        r#"{"version":"1","entries":[]}"#,
+        r#"{"version":1.0,"entries":[]}"#,
         r#"{"version":1,"entries":{}}"#,
         r#"{"version":1,"entries":[{"name":"a"}]}"#,
         r#"{"version":1,"entries":[{"name":"a","type":"door"}]}"#,

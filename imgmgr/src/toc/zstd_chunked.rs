@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use super::{TocEntry, TocError, checked_place, parse_entries};
 use crate::digest::{Digest, Hasher};
-use crate::layer::limits::MAX_ZSTD_WINDOW_LOG;
 
 /// Digest of the TOC as compressed.
 pub(super) const CHECKSUM: &str = "io.github.containers.zstd-chunked.manifest-checksum";
@@ -15,6 +14,8 @@ pub(super) const POSITION: &str = "io.github.containers.zstd-chunked.manifest-po
 pub(super) const SKIPPABLE_HEADER_BYTES: u64 = 8;
 /// The only type of a TOC that there is.
 const TYPE_CRFS: u64 = 1;
+/// Largest window of a TOC's frame, as a power of two: no TOC is longer.
+const MAX_TOC_WINDOW_LOG: u32 = super::MAX_TOC_BYTES.ilog2();
 
 /// Reads [`POSITION`]: where the compressed TOC lies, and its length when decompressed.
 pub(super) fn parse_position(text: &str, size: u64) -> Result<(Range<u64>, u64), TocError> {
@@ -51,7 +52,7 @@ pub(super) fn entries(
     }
     let unreadable = |source| TocError::Read { source };
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(unreadable)?;
-    decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(unreadable)?;
+    decoder.window_log_max(MAX_TOC_WINDOW_LOG).map_err(unreadable)?;
     let mut json = decoder.take(length);
     parse_entries(io::BufReader::with_capacity(64 << 10, &mut json), each)?;
     let rest = json.limit();

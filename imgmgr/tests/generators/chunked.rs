@@ -50,14 +50,24 @@ pub(crate) enum Format {
 
 /// Makes a layer whose table of contents, when it is done, `edit` may change.
 pub(crate) fn layer(format: Format, files: &[File], edit: impl Fn(&mut Value)) -> Layer {
+    layer_with(format, files, |mut toc| {
+        edit(&mut toc);
+        toc.to_string()
+    })
+}
+
+/// Makes a layer whose table of contents `write` writes, given the true one.
+pub(crate) fn layer_with(
+    format: Format,
+    files: &[File],
+    write: impl FnOnce(Value) -> String,
+) -> Layer {
     let mut writer = Writer { format, blob: Vec::new(), tar: Vec::new(), pending: Vec::new() };
     let mut entries = Vec::new();
     for file in files {
         writer.file(file, &mut entries);
     }
-    let mut toc = json!({ "version": 1, "entries": entries });
-    edit(&mut toc);
-    let toc = toc.to_string();
+    let toc = write(json!({ "version": 1, "entries": entries }));
     let annotations = match format {
         Format::ZstdChunked => writer.end_zstd(toc.as_bytes()),
         Format::Stargz => writer.end_stargz(toc.as_bytes()),

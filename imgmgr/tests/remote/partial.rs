@@ -7,7 +7,7 @@ use std::process::Stdio;
 use imgmgr::image::{Descriptor, ImageManifest, media};
 use imgmgr::store::{Durability, ImageEntry, Store};
 
-use super::chunked::{File, Format, Layer, digest, layer};
+use super::chunked::{File, Format, Layer, digest, layer, layer_with};
 use super::registry::{Registry, have};
 use super::support::{Place, succeeds};
 use super::wire::{Direction, Listener};
@@ -156,6 +156,68 @@ fn a_toc_that_is_not_the_annotated_one_is_not_used() {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.contains("the table of contents has digest"), "{text}");
     }
+}
+
+/// eStargz and zstd:chunked are ordinary layers to whoever doesn't know them: a version that we
+/// don't know makes them so to us, and `validate` tells it.
+#[test]
+fn a_toc_of_an_unknown_version_is_not_used() {
+    for format in FORMATS {
+        let all = files(4, 600 << 10);
+        let old = layer(format, &all, |_| {});
+        let new = layer(format, &all[1..], |toc| toc["version"] = 2.into());
+        let Some((_registry, wire)) = serve(&old, &new) else { return };
+        let place = Place::new();
+        let moved = pull_both(&wire, &place);
+        assert!(moved >= new.blob.len() as u64, "{format:?}: {moved}");
+        let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("has version 2, and only 1 is known"), "{text}");
+    }
+}
+
+#[test]
+fn a_toc_whose_pieces_overlap_is_not_used() {
+    let all = files(4, 600 << 10);
+    let old = layer(Format::ZstdChunked, &all, |_| {});
+    let new = layer(Format::ZstdChunked, &all[1..], |toc| {
+        // The second file's first chunk would begin within the first file.
+        let entries = toc["entries"].as_array_mut().unwrap();
+        let second = entries.iter().rposition(|entry| entry["name"] == "data/00001").unwrap();
+        entries[0]["endOffset"] = entries[second]["offset"].clone();
+    });
+    let Some((_registry, wire)) = serve(&old, &new) else { return };
+    let place = Place::new();
+    let moved = pull_both(&wire, &place);
+    assert!(moved >= new.blob.len() as u64, "{moved}");
+    let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("its chunk overlaps another one"), "{text}");
+}
+
+/// Entries that take 25 times the memory of their JSON: a gigabyte without a limit.
+#[test]
+fn a_hostile_toc_takes_no_more_memory_than_is_named() {
+    const ENTRIES: usize = 1 << 20;
+    const BESIDES: usize = 192 << 20;
+    let made = layer_with(Format::ZstdChunked, &files(1, 100), |_| {
+        let entries = vec![r#"{"name":"","type":"dir","xattrs":{"":""}}"#; ENTRIES].join(",");
+        format!(r#"{{"version":1,"entries":[{entries}]}}"#)
+    });
+    let place = Place::new();
+    image(&place.path("in"), "v1", &made);
+    place.run(&["copy", &format!("oci:{}:v1", place.path("in").display()), "img:1"]);
+    let validate = place.plain(&["validate", "img:1"]);
+    let kib = (imgmgr::toc::MAX_TOC_MEMORY + BESIDES) >> 10;
+    let mut limited = std::process::Command::new("bash");
+    limited.args(["-c", &format!("ulimit -v {kib}; exec \"$0\" \"$@\"")]);
+    limited.arg(validate.get_program()).args(validate.get_args());
+    limited.env_clear().envs(validate.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    // Room that is only reserved would count, too.
+    let output = limited.env("MALLOC_ARENA_MAX", "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("exceeds the limit MAX_TOC_MEMORY"), "{text}{errors}");
 }
 
 #[test]
