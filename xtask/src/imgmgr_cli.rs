@@ -1,10 +1,8 @@
 //! The command line of `imgmgr`, whose library knows nothing of it.
 
 #[expect(unused_imports, reason = "it names types for the commands, which are not here")]
-#[path = "../../imgmgr/src/cli/args.rs"]
+#[path = "../../imgmgr/src/cli/args/mod.rs"]
 mod args;
-#[path = "../../imgmgr/src/cli/tree_args.rs"]
-mod tree_args;
 
 /// The definition of `imgmgr`.
 pub(crate) fn command() -> clap::Command {

@@ -10,7 +10,6 @@ mod progress;
 mod remote;
 mod snapshots;
 mod transfer;
-mod tree_args;
 mod trees;
 mod upkeep;
 

@@ -1,10 +1,10 @@
-//! The command line, as far as it is about snapshots and whole root file systems.
+//! Snapshots and whole root file systems.
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::args::{Format, PlatformArgs};
+use super::{Format, PlatformArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct MountArgs {
