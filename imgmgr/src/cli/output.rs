@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use imgmgr::copy::CopyError;
 use imgmgr::pull::PullError;
 use imgmgr::registry::{FailureKind, RegistryError};
+use imgmgr::room::Shortage;
 use imgmgr::store::StoreError;
 
 /// Whose fault a failure is.
@@ -39,12 +41,25 @@ impl CommandError {
         Self { blame: Blame::Run, error: error.into(), hint: None }
     }
 
+    pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::run(FileError { action, path: path.to_owned(), source })
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.blame {
             Blame::Usage => ExitCode::from(2),
             Blame::Run => ExitCode::FAILURE,
         }
     }
+}
+
+/// A file that a command was told to use, and can't.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}`", path.display())]
+struct FileError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
 }
 
 impl From<StoreError> for CommandError {
@@ -131,6 +146,17 @@ impl From<io::Error> for CommandError {
     }
 }
 
+/// What to do if there was no room.
+fn room_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    Some(match Shortage::of(error)? {
+        Shortage::Disk => "make room, for example by `imgmgr gc`, and run it again",
+        Shortage::Quota => {
+            "the quota on this disk is used up: make room, for example by `imgmgr gc`, or have it \
+             raised, and run it again"
+        }
+    })
+}
+
 /// Prints a failure on stderr: what, why, what to do.
 pub(crate) fn report(error: &CommandError) {
     let mut text = format!("error: {}\n", error.error);
@@ -139,7 +165,7 @@ pub(crate) fn report(error: &CommandError) {
         text.push_str(&format!("caused by: {cause}\n"));
         next = cause.source();
     }
-    if let Some(hint) = &error.hint {
+    if let Some(hint) = error.hint.as_deref().or_else(|| room_hint(&*error.error)) {
         text.push_str(&format!("hint: {hint}\n"));
     }
     let _ = io::stderr().lock().write_all(text.as_bytes());

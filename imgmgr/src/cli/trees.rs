@@ -11,6 +11,7 @@ use imgmgr::snapshot::{
     Change, ChangeKind, DiffOptions, Snapshot, StoredImage, Tree, changes, diff, write_tar,
 };
 use imgmgr::store::{ImageEntry, Lease};
+use imgmgr::whole_file::WholeFile;
 use serde_json::json;
 
 use super::args::{CommitArgs, DiffArgs, ExportArgs, FlattenArgs, Format, PlatformArgs};
@@ -24,12 +25,13 @@ pub(crate) fn export(context: &Context, args: &ExportArgs) -> Done {
     let options = DiffOptions { latest: epoch()? };
     match &args.output {
         Some(path) => {
-            let failed =
-                |e: io::Error| CommandError::run(format!("cannot write `{}`: {e}", path.display()));
-            let file = BufWriter::new(File::create(path).map_err(failed)?);
-            let (file, _) = write_tar(&tree, file, options).map_err(failed)?;
-            file.into_inner().map_err(|e| failed(e.into_error()))?;
-            Ok(())
+            let failed = |source| CommandError::file("write", path, source);
+            let whole = WholeFile::create(path).map_err(failed)?;
+            let out = BufWriter::new(whole.file());
+            let (mut out, _) = write_tar(&tree, out, options).map_err(failed)?;
+            out.flush().map_err(failed)?;
+            drop(out);
+            whole.keep().map_err(failed)
         }
         None if io::stdout().is_terminal() => {
             Err(CommandError::usage("a tar does not go to a terminal; use --output FILE"))

@@ -4,7 +4,6 @@
 //! `blobs/`, so nothing is recompressed and the image keeps its digest.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use crate::digest::Digest;
 use crate::image::{Annotations, Descriptor, Index, Manifest};
 use crate::reference::Reference;
 use crate::store::{Store, Visit};
+use crate::whole_file::WholeFile;
 
 use super::{CopyError, Result};
 
@@ -39,17 +39,9 @@ pub fn save_file(
     form: ArchiveForm,
     path: &Path,
 ) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".tmp-{}", std::process::id()));
-    let temporary = Path::new(&temporary);
-    let file = File::create(temporary).map_err(CopyError::io("create", temporary))?;
-    let saved = save(store, images, form, &file);
-    let renamed = saved
-        .and_then(|()| std::fs::rename(temporary, path).map_err(CopyError::io("rename", path)));
-    if renamed.is_err() {
-        let _ = std::fs::remove_file(temporary);
-    }
-    renamed
+    let whole = WholeFile::create(path).map_err(CopyError::io("create", path))?;
+    save(store, images, form, whole.file())?;
+    whole.keep().map_err(CopyError::io("rename", path))
 }
 
 /// Writes images with their names as one tar stream; each blob once.

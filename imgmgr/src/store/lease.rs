@@ -36,7 +36,11 @@ impl Store {
         let (temporary, file) = self.create_temporary()?;
         let name = temporary.file_name().unwrap_or_default().to_string_lossy().replace("tmp-", "");
         let path = self.private("leases").join(name);
-        self.disk.rename(&temporary, &path).map_err(StoreError::io("rename", &path))?;
+        self.disk.rename(&temporary, &path).map_err(|source| {
+            // A rename takes room, too; the error that counts is the first one.
+            let _ = self.disk.remove_file(&temporary);
+            StoreError::io("rename", &path)(source)
+        })?;
         let len = Mutex::new(0);
         Ok(Lease(Arc::new(Inner { store: self.clone(), path, file, len })))
     }

@@ -21,7 +21,7 @@ fn sizes() -> u64 {
 }
 
 /// Runs the test `name` again in a mount namespace; true if this is that run.
-fn inside(name: &str) -> bool {
+pub(super) fn inside(name: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -38,7 +38,7 @@ fn inside(name: &str) -> bool {
     false
 }
 
-fn run(program: &str, args: &[&str]) {
+pub(super) fn run(program: &str, args: &[&str]) {
     let status = Command::new(program).args(args).status().unwrap();
     assert!(status.success(), "{program} {args:?}: {status}");
 }
@@ -95,28 +95,28 @@ struct Case {
     args: Vec<String>,
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
-fn plain(place: &Place, args: &[String]) -> Output {
+pub(super) fn plain(place: &Place, args: &[String]) -> Output {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     place.plain(&args).output().unwrap()
 }
 
 /// Copies the data directory between the disk and where a state is kept.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     run("cp", &["-a", &format!("{}/.", from.display()), to.to_str().unwrap()]);
 }
 
-fn entries(path: &Path) -> Vec<String> {
+pub(super) fn entries(path: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
     entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// What a failed command may leave: nothing but what a resume uses.
-fn check_leftovers(data: &Path, case: &str) {
+pub(super) fn check_leftovers(data: &Path, case: &str) {
     let ours = data.join("images/x-imgmgr");
     for name in entries(&ours.join("ingest")) {
         assert!(!name.starts_with("tmp-"), "{case}: {name} is left");
@@ -125,13 +125,18 @@ fn check_leftovers(data: &Path, case: &str) {
     assert_eq!(entries(&ours.join("layers/ingest")), [""; 0], "{case}");
 }
 
-/// The command fails for lack of room, and says on what; anything else fails the test.
-fn check_failure(output: &Output, case: &str) {
+/// What the kernel says when there is no room, and how the hint begins.
+const FULL: (&str, &str) = ("No space left on device", "hint: make room");
+
+/// The command fails for lack of room, and says on what, why, and what to do; anything else fails
+/// the test.
+pub(super) fn check_failure(output: &Output, (cause, hint): (&str, &str), case: &str) {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.signal(), None, "{case}: {stderr}");
     assert_eq!(output.status.code(), Some(1), "{case}: {stderr}");
-    assert!(stderr.contains("No space left on device"), "{case}: no cause: {stderr}");
+    assert!(stderr.contains(cause), "{case}: no cause: {stderr}");
     assert!(stderr.contains('`'), "{case}: no object: {stderr}");
+    assert!(stderr.contains(hint), "{case}: no hint: {stderr}");
 }
 
 /// Tries `case` with `amount`; true if it succeeded.
@@ -143,7 +148,7 @@ fn attempt(place: &Place, disk: &Disk, case: &Case, scarce: Scarce, amount: u64)
     let output = plain(place, &case.args);
     let succeeded = output.status.success();
     if !succeeded {
-        check_failure(&output, &context);
+        check_failure(&output, FULL, &context);
         check_leftovers(disk.at, &context);
     }
     disk.resize(Scarce::Bytes, ROOM);
@@ -207,7 +212,7 @@ fn try_sizes(place: &Place, case: &Case, scarce: Scarce) {
 }
 
 /// A layer of many files.
-fn many_files() -> Vec<u8> {
+pub(super) fn many_files() -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for n in 0..40 {
         let mut header = tar::Header::new_gnu();
@@ -289,7 +294,7 @@ fn a_full_disk_can_be_cleared() {
         let untag = words("untag r.io/a:1");
         let untagged = plain(&place, &untag);
         if !untagged.status.success() {
-            check_failure(&untagged, &context);
+            check_failure(&untagged, FULL, &context);
         }
         place.run(&["gc", "--keep-downloads", "0s"]);
         if !untagged.status.success() {
