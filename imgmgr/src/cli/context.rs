@@ -81,7 +81,16 @@ impl Context {
     }
 
     pub(crate) fn snapshots(&self) -> Done<Snapshots> {
-        Snapshots::open(self.root.join("snapshots")).map_err(CommandError::run)
+        self.snapshots_with(self.durability())
+    }
+
+    /// For those that end with the boot at the latest.
+    pub(crate) fn passing_snapshots(&self) -> Done<Snapshots> {
+        self.snapshots_with(Durability::NoSync)
+    }
+
+    fn snapshots_with(&self, durability: Durability) -> Done<Snapshots> {
+        Snapshots::open(self.root.join("snapshots"), durability).map_err(CommandError::run)
     }
 
     pub(crate) fn upkeep(&self) -> Done<Upkeep> {

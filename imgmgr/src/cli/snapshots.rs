@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use imgmgr::digest::Digest;
 use imgmgr::layer::Cancel;
 use imgmgr::layer::store::Chain;
-use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotKind, detached};
+use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotError, SnapshotKind, detached};
 use imgmgr::store::Lease;
 use serde_json::json;
 
@@ -42,7 +42,10 @@ fn list(context: &Context, args: &SnapshotListArgs) -> Done {
     let mut rows = Vec::new();
     let mut values = Vec::new();
     for id in snapshots.ids().map_err(CommandError::run)? {
-        let snapshot = snapshots.get(&id).map_err(CommandError::run)?;
+        let snapshot = match snapshots.get(&id) {
+            Err(SnapshotError::NotFound { .. }) => continue,
+            got => got.map_err(CommandError::run)?,
+        };
         let usage = snapshots.usage(&id).map_err(CommandError::run)?;
         let record = snapshot.record();
         let kind = if record.kind == SnapshotKind::View { "view" } else { "active" };
@@ -79,9 +82,11 @@ pub(super) fn chain(context: &Context, image: &str, args: &PlatformArgs) -> Done
 pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
     let (chain, _lease) = chain(context, &args.image, &args.platform)?;
     let target = absolute(&args.target)?;
-    let snapshots = context.snapshots()?;
     let id = mount_id(&target);
-    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
+    let (kind, snapshots) = match args.writable {
+        true => (SnapshotKind::Active, context.snapshots()?),
+        false => (SnapshotKind::View, context.passing_snapshots()?),
+    };
     let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
     let mounted = attach(&snapshot, &target);
     if mounted.is_err() {

@@ -7,8 +7,17 @@
 //! snapshots/new-<id>, gone-<id>  on the way in and out; of no meaning after a crash
 //! snapshots/.lock                flock: held while one of these is there on purpose
 //! ```
-//! A snapshot appears and disappears by one rename. Layers are shared read-only by all; mounting
-//! is apart from preparing, so that a container's own mount namespace can do it.
+//! A snapshot appears and disappears by one rename. In this order it reaches the disk:
+//! ```text
+//! prepare  record.json, fdatasync; upper or root, and the new directory, fsync; rename; fsync of snapshots/
+//! remove   rename; fsync of snapshots/; then the files, so that none that lacks some comes back
+//! ```
+//! What it stands on is durable before (`layer::store`). What is written into `upper` is the
+//! writer's: overlayfs passes a container's fsync(2) on. A snapshot of a read-only mount ends with the boot at
+//! the latest and is not synced; one whose record a power cut took counts as gone.
+//!
+//! Layers are shared read-only by all; mounting is apart from preparing, so that a container's own
+//! mount namespace can do it.
 
 mod changes;
 mod diff;
@@ -32,6 +41,7 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +49,8 @@ use crate::disk_usage::{DiskUsage, measure};
 use crate::image::Descriptor;
 use crate::layer::copy_directory_metadata;
 use crate::layer::store::Chain;
+use crate::room::Shortage;
+use crate::store::{Disk, Durability, RealDisk};
 
 /// The version of [`Record`] that this build writes.
 const RECORD_VERSION: u32 = 2;
@@ -55,6 +67,7 @@ const MAX_ID: usize = 128;
 #[derive(Clone, Debug)]
 pub struct Snapshots {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 /// Whether a snapshot takes changes.
@@ -116,12 +129,21 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`SnapshotError::Io`].
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self, SnapshotError> {
+    pub fn open(root: impl Into<PathBuf>, durability: Durability) -> Result<Self, SnapshotError> {
+        Self::open_on(root, Arc::new(RealDisk::new(durability)))
+    }
+
+    /// As [`Snapshots::open`], on a disk of the caller's. What is made before it has its name goes
+    /// past it, but for the record.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn open_on(root: impl Into<PathBuf>, disk: Arc<dyn Disk>) -> Result<Self, SnapshotError> {
         let root = root.into();
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&root).map_err(error::io("create", &root))?;
-        Ok(Self { root })
+        Ok(Self { root, disk })
     }
 
     /// Makes the snapshot `id` on top of `chain`.
@@ -138,19 +160,23 @@ impl Snapshots {
         let _no_sweep = self.lock()?;
         let dir = self.root.join(id);
         if dir.exists() {
-            return Err(SnapshotError::Exists { id: id.to_owned() });
+            if !is_lost(&dir) {
+                return Err(SnapshotError::Exists { id: id.to_owned() });
+            }
+            self.discard(id)?;
         }
         let new = self.create_new(id)?;
         let mut lowers = chain.lowers.clone();
+        let mut own = None;
         match kind {
             SnapshotKind::Active => {
-                make_root(&new.join("upper"), &chain.root)?;
+                own = Some(make_root(new.join("upper"), &chain.root)?);
                 let work = new.join("work");
                 fs::create_dir(&work).map_err(error::io("create", &work))?;
             }
             SnapshotKind::View if lowers.first() == Some(&chain.root) => {}
             SnapshotKind::View => {
-                make_root(&new.join("root"), &chain.root)?;
+                own = Some(make_root(new.join("root"), &chain.root)?);
                 lowers.insert(0, dir.join("root"));
             }
         }
@@ -162,22 +188,35 @@ impl Snapshots {
             image: chain.image.clone(),
         };
         let text = serde_json::to_vec(&record).expect("a record has no map with odd keys");
-        let path = new.join("record.json");
-        fs::write(&path, text).map_err(error::io("write", &path))?;
+        self.write_record(&new.join("record.json"), &text)?;
+        for dir in own.iter().chain([&new]) {
+            self.disk.sync_dir(dir).map_err(error::io("sync", dir))?;
+        }
         // Fails if another process took the name: a directory with content is never replaced.
-        fs::rename(&new, &dir).map_err(|source| match source.kind() {
+        self.disk.rename(&new, &dir).map_err(|source| match source.kind() {
             io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
                 SnapshotError::Exists { id: id.to_owned() }
             }
             _ => error::io("rename", &new)(source),
         })?;
+        self.sync_root()?;
         Ok(Snapshot { dir, record })
+    }
+
+    fn write_record(&self, path: &Path, text: &[u8]) -> Result<(), SnapshotError> {
+        let file = self.disk.create_new(path).map_err(error::io("create", path))?;
+        self.disk.write_at(&file, text, 0).map_err(error::io("write", path))?;
+        self.disk.sync_data(&file).map_err(error::io("sync", path))
+    }
+
+    fn sync_root(&self) -> Result<(), SnapshotError> {
+        self.disk.sync_dir(&self.root).map_err(error::io("sync", &self.root))
     }
 
     /// Returns the snapshot `id`.
     ///
     /// # Errors
-    /// [`SnapshotError::NotFound`], [`SnapshotError::Record`].
+    /// [`SnapshotError::NotFound`], also if a power cut took its record; [`SnapshotError::Record`].
     pub fn get(&self, id: &str) -> Result<Snapshot, SnapshotError> {
         check_id(id)?;
         let dir = self.root.join(id);
@@ -192,6 +231,9 @@ impl Snapshots {
         };
         let mut text = Vec::new();
         file.take(MAX_RECORD_BYTES + 1).read_to_end(&mut text).map_err(error::io("read", &path))?;
+        if text.is_empty() {
+            return Err(SnapshotError::NotFound { id: id.to_owned() });
+        }
         if text.len() as u64 > MAX_RECORD_BYTES {
             return Err(SnapshotError::Record { path, source: None });
         }
@@ -220,17 +262,13 @@ impl Snapshots {
     }
 
     /// Returns all snapshots; one that goes away meanwhile is left out, and so is one whose record
-    /// is empty: a power cut took it, and what the snapshot stood on with it.
+    /// a power cut took.
     ///
     /// # Errors
     /// As [`Snapshots::get`].
     pub fn all(&self) -> Result<Vec<Snapshot>, SnapshotError> {
         let mut all = Vec::new();
         for id in self.ids()? {
-            let record = self.root.join(&id).join("record.json");
-            if fs::metadata(record).is_ok_and(|metadata| metadata.len() == 0) {
-                continue;
-            }
             match self.get(&id) {
                 Ok(snapshot) => all.push(snapshot),
                 Err(SnapshotError::NotFound { .. }) => {}
@@ -247,13 +285,43 @@ impl Snapshots {
     pub fn remove(&self, id: &str) -> Result<(), SnapshotError> {
         check_id(id)?;
         let _no_sweep = self.lock()?;
+        self.discard(id)
+    }
+
+    /// Removes a directory; the caller holds the lock.
+    fn discard(&self, id: &str) -> Result<(), SnapshotError> {
         let (dir, gone) = (self.root.join(id), self.root.join(format!("gone-{id}")));
-        remove_all(&gone)?;
-        fs::rename(&dir, &gone).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => SnapshotError::NotFound { id: id.to_owned() },
-            _ => error::io("rename", &dir)(source),
-        })?;
-        remove_all(&gone)
+        self.remove_all(&gone)?;
+        match self.disk.rename(&dir, &gone) {
+            Ok(()) => {}
+            // Who makes room may find none for the new name. Without a record it is gone, too.
+            Err(error) if Shortage::of(&error).is_some() => {
+                let record = dir.join("record.json");
+                self.disk.remove_file(&record).map_err(error::io("remove", &record))?;
+                self.disk.sync_dir(&dir).map_err(error::io("sync", &dir))?;
+                return self.remove_all(&dir);
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(SnapshotError::NotFound { id: id.to_owned() });
+            }
+            Err(source) => return Err(error::io("rename", &dir)(source)),
+        }
+        self.sync_root()?;
+        self.remove_all(&gone)
+    }
+
+    /// Removes a tree; overlayfs leaves a directory without permissions in `work`.
+    fn remove_all(&self, dir: &Path) -> Result<(), SnapshotError> {
+        match self.disk.remove_dir_all(dir) {
+            Ok(()) => return Ok(()),
+            Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
+                return Err(error::io("remove", dir)(e));
+            }
+            Err(_) => {}
+        }
+        let inner = dir.join("work/work");
+        let _ = fs::set_permissions(&inner, fs::Permissions::from_mode(0o700));
+        self.disk.remove_dir_all(dir).map_err(error::io("remove", dir))
     }
 
     /// Removes what was on its way in or out when its maker was killed; nothing if somebody makes
@@ -273,7 +341,7 @@ impl Snapshots {
             let entry = entry.map_err(error::io("read", &self.root))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with("new-") || name.starts_with("gone-") {
-                remove_all(&entry.path())?;
+                self.remove_all(&entry.path())?;
             }
         }
         Ok(())
@@ -332,29 +400,24 @@ fn check_id(id: &str) -> Result<(), SnapshotError> {
     if fine { Ok(()) } else { Err(SnapshotError::Name { id: id.to_owned() }) }
 }
 
-/// Makes a directory with the metadata of the image's root.
-fn make_root(dir: &Path, model: &Path) -> Result<(), SnapshotError> {
-    fs::create_dir(dir).map_err(error::io("create", dir))?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(error::io("chmod", dir))?;
+/// Makes a directory with the metadata of the image's root, and returns it.
+fn make_root(dir: PathBuf, model: &Path) -> Result<PathBuf, SnapshotError> {
+    fs::create_dir(&dir).map_err(error::io("create", &dir))?;
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&dir, mode).map_err(error::io("chmod", &dir))?;
     let from = fs::File::open(model).map_err(error::io("open", model))?;
-    let to = fs::File::open(dir).map_err(error::io("open", dir))?;
+    let to = fs::File::open(&dir).map_err(error::io("open", &dir))?;
     copy_directory_metadata(from.as_fd(), to.as_fd())
-        .map_err(|errno| error::io("copy metadata to", dir)(errno.into()))
+        .map_err(|errno| error::io("copy metadata to", &dir)(errno.into()))?;
+    Ok(dir)
 }
 
-/// Removes a tree; overlayfs leaves a directory without permissions in `work`.
-fn remove_all(dir: &Path) -> Result<(), SnapshotError> {
-    match fs::remove_dir_all(dir) {
-        Ok(()) => return Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) if e.kind() != io::ErrorKind::PermissionDenied => {
-            return Err(error::io("remove", dir)(e));
-        }
-        Err(_) => {}
+/// Whether a snapshot has no record any more, so that it counts as gone.
+fn is_lost(dir: &Path) -> bool {
+    match fs::metadata(dir.join("record.json")) {
+        Ok(record) => record.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
-    let inner = dir.join("work/work");
-    let _ = fs::set_permissions(&inner, fs::Permissions::from_mode(0o700));
-    fs::remove_dir_all(dir).map_err(error::io("remove", dir))
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::*;
 use crate::copy::{self, ArchiveForm};
 use crate::image::{Descriptor, ImageManifest, media};
+use crate::layer::store::Chain;
 use crate::layer::tar::{Entry, TarWriter};
 use crate::layer::{Cancel, Ownership, UnpackOptions};
 use crate::repack::{LayerNote, LayerSink, Placement};
-use crate::snapshot::{SnapshotKind, StoredImage};
+use crate::snapshot::{SnapshotError, SnapshotKind, StoredImage};
 use crate::store::crash_tests::{End, StoppingDisk};
 use crate::store::{Disk, Durability, GcRequest, ImageEntry, RealDisk};
 
@@ -21,8 +22,9 @@ fn open(root: &Path, disk: Arc<dyn Disk>) -> Result<Upkeep, UpkeepError> {
         ..UnpackOptions::default()
     };
     let store = Store::open(&root.join("images"), Arc::clone(&disk))?;
+    let snapshots = Snapshots::open_on(root.join("snapshots"), Arc::clone(&disk))?;
     let layers = LayerStore::open_on(root.join("images/x-imgmgr/layers"), options, disk)?;
-    Ok(Upkeep { store, layers, snapshots: Snapshots::open(root.join("snapshots"))? })
+    Ok(Upkeep { store, layers, snapshots })
 }
 
 fn layer(name: &str) -> Vec<u8> {
@@ -192,7 +194,68 @@ fn a_commit_that_stops_leaves_a_store_that_goes_on() {
     stop_work_everywhere(commit, End::PowerCut);
 }
 
-/// A snapshot is not synced when it is made: a power cut may leave its record empty.
+/// A snapshot that was there before goes, and one is made.
+fn replace_snapshot(upkeep: &Upkeep, chain: &Chain) -> Result<(), UpkeepError> {
+    upkeep.remove_snapshot("old")?;
+    upkeep.snapshots.prepare("new", chain, SnapshotKind::Active)?;
+    Ok(())
+}
+
+fn stop_snapshots_everywhere(end: End) {
+    for budget in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let real: Arc<dyn Disk> = Arc::new(RealDisk::new(Durability::NoSync));
+        let upkeep = open(root, Arc::clone(&real)).unwrap();
+        let image = StoredImage::load(&upkeep.store, &make(&upkeep, "base")).unwrap();
+        let chain = image.unpack(&upkeep.layers, &Cancel::default()).unwrap();
+        upkeep.snapshots.prepare("old", &chain, SnapshotKind::Active).unwrap();
+        let upper = upkeep.snapshots.get("old").unwrap().upper().unwrap();
+        std::fs::write(upper.join("changed"), "x").unwrap();
+
+        let disk = StoppingDisk::new(budget);
+        let snapshots = Snapshots::open_on(root.join("snapshots"), Arc::clone(&disk) as _).unwrap();
+        let stopping = Upkeep { snapshots, ..open(root, Arc::clone(&real)).unwrap() };
+        let result = replace_snapshot(&stopping, &chain);
+        assert_eq!(result.is_err(), disk.stopped(), "only a stop makes it fail: {result:?}");
+        if end == End::PowerCut {
+            disk.cut_power(root);
+        }
+
+        let upkeep = open(root, real).unwrap();
+        let context = format!("{end:?} at operation {budget}");
+        // Whatever has a name is whole; what was reported done is so.
+        for id in upkeep.snapshots.ids().unwrap() {
+            let snapshot = upkeep.snapshots.get(&id).unwrap_or_else(|e| panic!("{context}: {e}"));
+            assert_eq!(snapshot.record().chain_id, chain.chain_id, "{context}");
+            assert!(id != "old" || upper.join("changed").exists(), "{context}: {id} lacks a file");
+        }
+        if result.is_ok() {
+            assert_eq!(upkeep.snapshots.ids().unwrap(), ["new"], "{context}");
+        }
+        for id in upkeep.snapshots.ids().unwrap() {
+            upkeep.remove_snapshot(&id).unwrap();
+        }
+        upkeep.snapshots.prepare("new", &chain, SnapshotKind::Active).unwrap();
+        upkeep.gc(GcRequest::default()).unwrap();
+        let left = std::fs::read_dir(root.join("snapshots")).unwrap().flatten();
+        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".lock", "new"], "{context}");
+        if !disk.stopped() {
+            assert!(budget > 8, "the work has only {budget} operations");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_that_stops_on_its_way_in_or_out_is_whole_or_gone() {
+    stop_snapshots_everywhere(End::Killed);
+    stop_snapshots_everywhere(End::PowerCut);
+}
+
+/// That of a read-only mount is not synced when it is made: a power cut may leave its record empty.
 #[test]
 fn a_snapshot_whose_record_was_lost_is_in_nobodys_way() {
     let directory = tempfile::tempdir().unwrap();
@@ -200,17 +263,22 @@ fn a_snapshot_whose_record_was_lost_is_in_nobodys_way() {
     let target = make(&upkeep, "base");
     let image = StoredImage::load(&upkeep.store, &target).unwrap();
     let chain = image.unpack(&upkeep.layers, &Cancel::default()).unwrap();
-    for id in ["kept", "lost"] {
+    for id in ["kept", "lost", "lost-too"] {
         upkeep.snapshots.prepare(id, &chain, SnapshotKind::View).unwrap();
     }
-    std::fs::write(directory.path().join("snapshots/lost/record.json"), b"").unwrap();
+    for id in ["lost", "lost-too"] {
+        std::fs::write(directory.path().join("snapshots").join(id).join("record.json"), b"")
+            .unwrap();
+    }
     upkeep.gc(GcRequest::default()).unwrap();
     assert_eq!(upkeep.snapshots.all().unwrap().len(), 1);
-    assert_eq!(upkeep.snapshots.ids().unwrap(), ["kept", "lost"]);
-    assert!(upkeep.snapshots.get("lost").is_err());
-    upkeep.snapshots.remove("lost").unwrap();
+    assert!(matches!(upkeep.snapshots.get("lost"), Err(SnapshotError::NotFound { .. })));
+    // It can be removed, and made again without that.
+    upkeep.remove_snapshot("lost-too").unwrap();
     upkeep.snapshots.prepare("lost", &chain, SnapshotKind::View).unwrap();
+    assert_eq!(upkeep.snapshots.ids().unwrap(), ["kept", "lost"]);
     // A record with something else in it is damage, which nobody passes over.
     std::fs::write(directory.path().join("snapshots/lost/record.json"), b"{").unwrap();
     assert!(upkeep.gc(GcRequest::default()).is_err());
+    assert!(upkeep.snapshots.prepare("lost", &chain, SnapshotKind::View).is_err());
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::image::Descriptor;
 use crate::layer::store::{SetAside, Swept, names_of_chain};
+use crate::snapshot::SnapshotError;
 use crate::store::{DryRun, GcReport, GcRequest, Live, StoreError};
 
 use super::{Upkeep, UpkeepError, mounts, pins};
@@ -59,9 +60,13 @@ impl Upkeep {
     /// # Errors
     /// [`UpkeepError::Mounted`] if it is; those of [`crate::snapshot::Snapshots::remove`].
     pub fn remove_snapshot(&self, id: &str) -> Result<(), UpkeepError> {
-        let snapshot = self.snapshots.get(id)?;
-        if mounts::is_mounted(&snapshot.own_directories()) {
-            return Err(UpkeepError::Mounted { id: id.to_owned() });
+        match self.snapshots.get(id) {
+            Ok(snapshot) if mounts::is_mounted(&snapshot.own_directories()) => {
+                return Err(UpkeepError::Mounted { id: id.to_owned() });
+            }
+            // There may be something left of it.
+            Ok(_) | Err(SnapshotError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(self.snapshots.remove(id)?)
     }

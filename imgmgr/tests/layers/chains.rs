@@ -12,6 +12,7 @@ use imgmgr::layer::{Cancel, LayerDescriptor, LayerForm, UnpackOptions};
 use imgmgr::snapshot::{
     DiffOptions, IdMapping, SnapshotKind, Snapshots, Stacking, detached, detached_by, diff,
 };
+use imgmgr::store::Durability;
 use std::os::fd::AsFd;
 
 use crate::support::{
@@ -30,7 +31,7 @@ impl Fixture {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let layers = LayerStore::open(dir.path().join("layers"), UnpackOptions::default()).unwrap();
-        let snapshots = Snapshots::open(dir.path().join("snapshots")).unwrap();
+        let snapshots = Snapshots::open(dir.path().join("snapshots"), Durability::NoSync).unwrap();
         Self { dir, layers, snapshots, blobs: BTreeMap::new() }
     }
 

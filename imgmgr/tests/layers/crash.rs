@@ -87,6 +87,10 @@ fn a_killed_unpack_leaves_only_whole_layers() {
     assert_eq!(fs::read_dir(at.join("data")).unwrap().count(), 1200);
     assert!(imgmgr(&root).arg("umount").arg(&at).status().unwrap().success());
     assert_eq!(fs::read_dir(store.join("ingest")).unwrap().count(), 0, "nothing is left over");
-    let snapshots = imgmgr::snapshot::Snapshots::open(root.join("snapshots")).unwrap();
+    let snapshots = imgmgr::snapshot::Snapshots::open(
+        root.join("snapshots"),
+        imgmgr::store::Durability::NoSync,
+    )
+    .unwrap();
     assert!(snapshots.ids().unwrap().is_empty());
 }

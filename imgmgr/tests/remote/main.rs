@@ -14,6 +14,7 @@ mod logins;
 mod mirrors;
 mod partial;
 mod proxies;
+mod quota;
 mod registry;
 mod support;
 mod syscalls;

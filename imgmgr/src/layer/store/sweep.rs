@@ -7,6 +7,7 @@ use super::LayerStore;
 use super::error::{self, LayerStoreError};
 use super::locks::LayerLock;
 use crate::disk_usage::measure;
+use crate::room::Shortage;
 
 /// A layer that no name leads to any more; its lock is held until it is gone.
 #[derive(Debug)]
@@ -44,13 +45,27 @@ impl LayerStore {
                 continue;
             }
             let Some(lock) = self.try_lock(&name)? else { continue };
-            let path = self.root.join("ingest").join(&name);
-            self.remove_all(&path)?;
-            let dir = self.root.join(&name);
-            self.disk.rename(&dir, &path).map_err(error::io("rename", &dir))?;
+            let path = self.put_aside(&name)?;
             aside.push(SetAside { name, path, _lock: lock });
         }
         Ok(aside)
+    }
+
+    /// Takes one layer out of sight, and returns where it is now.
+    fn put_aside(&self, name: &str) -> Result<PathBuf, LayerStoreError> {
+        let (dir, path) = (self.root.join(name), self.root.join("ingest").join(name));
+        self.remove_all(&path)?;
+        match self.disk.rename(&dir, &path) {
+            Ok(()) => Ok(path),
+            // Who makes room may find none for the new name. Without facts it is no layer either.
+            Err(error) if Shortage::of(&error).is_some() => {
+                let facts = dir.join("facts");
+                self.disk.remove_file(&facts).map_err(error::io("remove", &facts))?;
+                self.disk.sync_dir(&dir).map_err(error::io("sync", &dir))?;
+                Ok(dir)
+            }
+            Err(source) => Err(error::io("rename", &dir)(source)),
+        }
     }
 
     /// Removes what was set aside, and what killed processes left half made.
@@ -58,6 +73,12 @@ impl LayerStore {
     /// # Errors
     /// [`LayerStoreError::Io`]; what is left then goes at the next sweep.
     pub fn remove_aside(&self, aside: Vec<SetAside>) -> Result<Vec<Swept>, LayerStoreError> {
+        if !aside.is_empty() {
+            // Or a power cut might bring back a layer that lacks some of its files.
+            for dir in [self.root.join("ingest"), self.root.clone()] {
+                self.disk.sync_dir(&dir).map_err(error::io("sync", &dir))?;
+            }
+        }
         let mut swept = Vec::with_capacity(aside.len());
         for SetAside { name, path, _lock } in aside {
             let bytes = measure(&path).map_or(0, |usage| usage.bytes);
