@@ -19,6 +19,27 @@ pub(crate) struct Cost {
     pub(crate) cpu: f64,
     /// Mebibytes, of the largest process.
     pub(crate) peak: f64,
+    /// What went over a wire, where there was one.
+    #[serde(skip)]
+    pub(crate) moved: Option<Moved>,
+    /// Layers that were unpacked, where that was counted.
+    #[serde(skip)]
+    pub(crate) unpacked: Option<usize>,
+}
+
+/// Bytes, beside those that it is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moved {
+    pub(crate) bytes: u64,
+    pub(crate) of: u64,
+}
+
+impl Moved {
+    /// Per cent.
+    #[expect(clippy::cast_precision_loss, reason = "no image has 2^52 bytes")]
+    pub(crate) fn share(self) -> f64 {
+        self.bytes as f64 * 100.0 / self.of as f64
+    }
 }
 
 /// Runs the words to their end in this process's name, and returns their cost as JSON.
@@ -36,7 +57,7 @@ pub(crate) fn measure(words: &[String]) -> Result<String> {
         |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     let cpu = seconds(usage.user_time()) + seconds(usage.system_time());
     let peak = usage.max_rss() as f64 / 1024.0;
-    Ok(serde_json::to_string(&Cost { wall, cpu, peak })?)
+    Ok(serde_json::to_string(&Cost { wall, cpu, peak, ..Cost::default() })?)
 }
 
 /// Runs a command below a measuring process.

@@ -30,8 +30,18 @@ struct Layer {
     zstd: Option<Value>,
 }
 
-/// Makes the layout, and returns the bytes of the gzip image and whether there is one in zstd.
-pub(crate) fn make(layout: &Path, size: &Size) -> Result<(u64, bool)> {
+/// What the layout has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    /// Layers of the gzip image.
+    pub(crate) bytes: u64,
+    /// The layer that only its sibling has.
+    pub(crate) sibling_bytes: u64,
+    pub(crate) has_zstd: bool,
+}
+
+/// Makes the layout.
+pub(crate) fn make(layout: &Path, size: &Size) -> Result<Made> {
     fs::create_dir_all(layout.join("blobs/sha256"))?;
     let count = (size.layers + 1) * size.entries_per_layer;
     let find = format!(
@@ -53,13 +63,15 @@ pub(crate) fn make(layout: &Path, size: &Size) -> Result<(u64, bool)> {
             layer.zstd.as_ref().unwrap_or(&layer.gzip)
         })?);
     }
-    let bytes = layers[..last].iter().filter_map(|layer| layer.gzip["size"].as_u64()).sum();
+    let bytes_of = |layer: &Layer| layer.gzip["size"].as_u64().unwrap_or(0);
+    let bytes = layers[..last].iter().map(bytes_of).sum();
+    let sibling_bytes = bytes_of(&layers[last]);
     layers.swap_remove(last - 1);
     manifests.push(manifest(layout, NAMES[1], &layers, |layer| &layer.gzip)?);
     let index = json!({ "schemaVersion": 2, "manifests": manifests });
     fs::write(layout.join("index.json"), index.to_string())?;
     fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    Ok((bytes, has_zstd))
+    Ok(Made { bytes, sibling_bytes, has_zstd })
 }
 
 fn make_layer(layout: &Path, list: &Path) -> Result<Layer> {

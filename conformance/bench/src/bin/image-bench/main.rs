@@ -12,9 +12,11 @@ mod containerd;
 mod cost;
 mod disk;
 mod image;
+mod killed;
 mod registry;
 mod rows;
 mod table;
+mod wire;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

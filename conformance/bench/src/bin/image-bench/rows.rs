@@ -1,15 +1,20 @@
 //! The rows of the table: what each tool does, and what must come of it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::containerd::Containerd;
-use crate::cost::{Cost, cost_of, prepare};
+use crate::cost::{Cost, Moved, cost_of, prepare};
 use crate::disk::FreshDisk;
-use crate::image::{self, NAMES, Size};
+use crate::image::{self, Made, NAMES, Size};
+use crate::killed::killed_and_again;
 use crate::registry::Registry;
+use crate::wire::{Way, Wire};
 
 /// Images of the row about lists.
 const LISTED: usize = 1000;
@@ -28,6 +33,10 @@ pub(crate) enum Target {
     Ratio(Aspect, &'static str, f64),
     /// At most so many seconds.
     Seconds(f64),
+    /// At most so many per cent of the bytes that the row is about.
+    Share(f64),
+    /// So many layers are unpacked.
+    Unpacked(usize),
 }
 
 /// One line of the table: each tool and its runs, imgmgr first.
@@ -46,8 +55,7 @@ pub(crate) struct Lab {
     disk_bytes: u64,
     rounds: usize,
     layers: usize,
-    bytes: u64,
-    has_zstd: bool,
+    made: Made,
 }
 
 type Run = fn(&Lab, &FreshDisk) -> Result<Cost>;
@@ -60,9 +68,9 @@ struct Plan {
 }
 
 use Aspect::{Cpu, Wall};
-use Target::{Ratio, Seconds};
+use Target::{Ratio, Seconds, Share, Unpacked};
 
-const PLANS: [Plan; 12] = [
+const PLANS: [Plan; 15] = [
     Plan {
         name: "unpack",
         what: "unpack to a bundle, gzip",
@@ -134,6 +142,48 @@ const PLANS: [Plan; 12] = [
             }),
         ],
         targets: &[],
+    },
+    Plan {
+        name: "sibling bytes",
+        what: "what moves then, beside that layer's bytes",
+        tools: &[("imgmgr", |lab, disk| {
+            let wire = Wire::before(&lab.registry.host)?;
+            let pull = |name| {
+                let image = format!("{}/bench/{name}:1", wire.host);
+                lab.imgmgr(disk, &["pull", "--unpack", &image])
+            };
+            pull(NAMES[0])?;
+            let before = unpacked(disk)?;
+            wire.take(Way::ToClient);
+            let cost = pull(NAMES[1])?;
+            let moved = Moved { bytes: wire.take(Way::ToClient), of: lab.made.sibling_bytes };
+            let layers = unpacked(disk)?.difference(&before).count();
+            Ok(Cost { moved: Some(moved), unpacked: Some(layers), ..cost })
+        })],
+        targets: &[Share(105.0), Unpacked(1)],
+    },
+    Plan {
+        name: "killed pull",
+        what: "pull and unpack, killed at 90 % and run again",
+        tools: &[("imgmgr", |lab, disk| {
+            let wire = Wire::before(&lab.registry.host)?;
+            let image = format!("{}/bench/{}:1", wire.host, NAMES[0]);
+            let pull = lab.words(disk, &["--progress", "json", "pull", "--unpack", &image]);
+            killed_and_again(&pull, &wire, Way::ToClient, lab.made.bytes)
+        })],
+        targets: &[Share(10.5)],
+    },
+    Plan {
+        name: "killed push",
+        what: "push, killed at 90 % and run again",
+        tools: &[("imgmgr", |lab, disk| {
+            lab.store(disk, NAMES[0])?;
+            let registry = Registry::start(&PathBuf::from(disk.path("")))?;
+            let wire = Wire::before(&registry.host)?;
+            let push = lab.words(disk, &["push", "img", &format!("{}/img:1", wire.host)]);
+            killed_and_again(&push, &wire, Way::ToRegistry, lab.made.bytes)
+        })],
+        targets: &[Share(10.5)],
     },
     Plan {
         name: "push",
@@ -240,6 +290,18 @@ fn words(words: &[&str]) -> Result<Cost> {
     cost_of(&words.iter().map(ToString::to_string).collect::<Vec<_>>())
 }
 
+/// The unpacked layers of imgmgr's store: their names, and what tells one from its successor.
+fn unpacked(disk: &FreshDisk) -> Result<BTreeSet<(OsString, u64)>> {
+    let mut layers = BTreeSet::new();
+    for entry in std::fs::read_dir(disk.path("data/images/x-imgmgr/layers"))? {
+        let entry = entry?;
+        if entry.path().join("tree").exists() {
+            layers.insert((entry.file_name(), entry.metadata()?.ino()));
+        }
+    }
+    Ok(layers)
+}
+
 impl Lab {
     /// Makes the images, starts the registry and fills it.
     pub(crate) fn prepare(
@@ -249,19 +311,18 @@ impl Lab {
         rounds: usize,
     ) -> Result<Self> {
         let layout = work.join("layout");
-        let (bytes, has_zstd) = image::make(&layout, size).context("making the image")?;
+        let made = image::make(&layout, size).context("making the image")?;
         let registry = Registry::start(work)?;
         let (work, disk_bytes, layers) = (work.to_owned(), size.disk_bytes, size.layers);
-        let lab =
-            Self { work, imgmgr, layout, registry, disk_bytes, rounds, layers, bytes, has_zstd };
-        for name in NAMES.iter().filter(|name| has_zstd || **name != NAMES[2]) {
+        let lab = Self { work, imgmgr, layout, registry, disk_bytes, rounds, layers, made };
+        for name in NAMES.iter().filter(|name| made.has_zstd || **name != NAMES[2]) {
             lab.skopeo(&["--dest-tls-verify=false", &lab.oci(name), &lab.docker(name)])?;
         }
         Ok(lab)
     }
 
     pub(crate) fn describe(&self) -> String {
-        let (layers, megabytes, rounds) = (self.layers, self.bytes / 1_000_000, self.rounds);
+        let (layers, megabytes, rounds) = (self.layers, self.made.bytes / 1_000_000, self.rounds);
         format!("An image of {layers} layers, {megabytes} MB in gzip; medians of {rounds} rounds.")
     }
 
@@ -277,11 +338,15 @@ impl Lab {
         format!("oci:{}:{name}", self.layout.display())
     }
 
-    fn imgmgr(&self, disk: &FreshDisk, args: &[&str]) -> Result<Cost> {
+    /// The words of an imgmgr whose data is on the disk.
+    fn words(&self, disk: &FreshDisk, args: &[&str]) -> Vec<String> {
         let (program, root) = (self.imgmgr.display().to_string(), disk.path("data"));
-        let mut all = vec![program.as_str(), "--root", &root, "--tls-verify=false"];
-        all.extend(args);
-        words(&all)
+        let fixed = [program.as_str(), "--root", &root, "--tls-verify=false"];
+        fixed.iter().chain(args).map(ToString::to_string).collect()
+    }
+
+    fn imgmgr(&self, disk: &FreshDisk, args: &[&str]) -> Result<Cost> {
+        cost_of(&self.words(disk, args))
     }
 
     fn skopeo(&self, args: &[&str]) -> Result<Cost> {
@@ -320,7 +385,7 @@ impl Lab {
 /// Measures the rows whose name contains `only`.
 pub(crate) fn measure(lab: &Lab, only: &str) -> Result<Vec<Row>> {
     let wanted = PLANS.iter().filter(|plan| plan.name.contains(only));
-    let possible = wanted.filter(|plan| lab.has_zstd || !plan.name.contains("zstd"));
+    let possible = wanted.filter(|plan| lab.made.has_zstd || !plan.name.contains("zstd"));
     possible.map(|plan| row(lab, plan)).collect()
 }
 
