@@ -56,6 +56,11 @@ impl StoppingDisk {
         self.state().stopped
     }
 
+    /// How many operations there may still be.
+    pub(crate) fn left(&self) -> u64 {
+        self.state().left
+    }
+
     fn step(&self) -> io::Result<()> {
         let mut state = self.state();
         if state.left == 0 {

@@ -99,6 +99,31 @@ fn ingest_resumes_where_it_was_cut_and_follows() {
     assert_eq!(fs::read_dir(store.private("ingest")).unwrap().count(), 0);
 }
 
+/// Parts that share a granule are one loss, and all of them one write: killed at any moment, an
+/// ingest has forgotten all or nothing.
+#[test]
+fn what_is_forgotten_is_forgotten_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = crash_tests::StoppingDisk::new(1000);
+    let store = Store::open(directory.path(), Arc::clone(&disk) as Arc<dyn Disk>).unwrap();
+    let bytes = vec![7; 6 * GRANULE as usize + 5];
+    let descriptor = Descriptor::of(media::OCI_LAYER, &bytes);
+    let fetch = || match store.ingest(&descriptor).unwrap() {
+        IngestStart::Fetch(ingest) => ingest,
+        IngestStart::Present => panic!("the blob is not there yet"),
+    };
+    let ingest = fetch();
+    ingest.writer(0).write(&bytes).unwrap();
+    let left = disk.left();
+    let parts = [10..20, 15..GRANULE, 2 * GRANULE - 1..2 * GRANULE + 1, 6 * GRANULE + 1..u64::MAX];
+    ingest.forget(parts).unwrap();
+    assert_eq!(left - disk.left(), 1);
+    let missing = [0..3 * GRANULE, 6 * GRANULE..bytes.len() as u64];
+    assert_eq!(ingest.missing(u64::MAX), missing);
+    drop(ingest);
+    assert_eq!(fetch().missing(u64::MAX), missing);
+}
+
 #[test]
 fn a_reader_of_a_failed_ingest_fails() {
     let (_directory, store) = store();
