@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bundles::{BundleError, BundleOptions};
 use oci_spec::image::ImageConfiguration;
@@ -20,7 +21,7 @@ use crate::layer::{
     Cancel, Durability, LayerDescriptor, LayerError, LayerForm, UnpackOptions, Unpacker,
 };
 use crate::snapshot::{DiffOptions, DiffSummary, Manifest, diff_flat};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, SyncAhead};
 use crate::upkeep::pin_bundle;
 
 const MANIFEST: &str = "imgmgr.manifest";
@@ -149,8 +150,16 @@ fn fill(
         Durability::NoSync => Durability::NoSync,
         Durability::Durable | Durability::CallerSyncs => Durability::CallerSyncs,
     };
+    let ahead = match options.durability {
+        Durability::Durable => {
+            let own = rootfs.try_clone().and_then(SyncAhead::start).map(Arc::new);
+            Some(own.map_err(io_error("sync", bundle))?)
+        }
+        Durability::NoSync | Durability::CallerSyncs => None,
+    };
     let unpacker =
-        Unpacker::new(UnpackOptions { form: LayerForm::Flat, durability, ..options.clone() });
+        Unpacker::new(UnpackOptions { form: LayerForm::Flat, durability, ..options.clone() })
+            .syncing_ahead(ahead.clone());
     for layer in image.layers {
         let failed = |source| UnpackError::Layer { diff_id: layer.diff_id.to_string(), source };
         let source = (image.blobs)(&layer.descriptor)
@@ -167,10 +176,7 @@ fn fill(
     if let Some((store, image)) = image.pin {
         pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
     }
-    if options.durability == Durability::Durable {
-        rustix::fs::syncfs(&rootfs).map_err(|e| io_error("sync", bundle)(e.into()))?;
-    }
-    Ok(())
+    ahead.map_or(Ok(()), |ahead| ahead.settle()).map_err(io_error("sync", bundle))
 }
 
 /// Writes what changed in the bundle's root file system since it was unpacked as an uncompressed

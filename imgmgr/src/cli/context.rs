@@ -17,7 +17,7 @@ use imgmgr::registry::{
     TlsOptions,
 };
 use imgmgr::snapshot::{Snapshots, layer_options};
-use imgmgr::store::{Durability, Store};
+use imgmgr::store::{Disk, Durability, RealDisk, Store};
 use imgmgr::trust::Policy;
 use imgmgr::upkeep::Upkeep;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
     root: PathBuf,
     paths: ConfigPaths,
+    /// One for blobs and layers: what syncs ahead does so for both.
+    disk: Arc<dyn Disk>,
 }
 
 /// `--creds`: the same for every registry.
@@ -50,7 +52,8 @@ impl Context {
             None => default_root()?,
         };
         let paths = config_paths(&global);
-        Ok(Self { global, root, paths })
+        let durability = if global.no_sync { Durability::NoSync } else { Durability::Sync };
+        Ok(Self { global, root, paths, disk: Arc::new(RealDisk::new(durability)) })
     }
 
     pub(crate) fn durability(&self) -> Durability {
@@ -62,7 +65,7 @@ impl Context {
     }
 
     pub(crate) fn store(&self) -> Done<Store> {
-        Ok(Store::open_real(&self.store_path(), self.durability())?)
+        Ok(Store::open(&self.store_path(), Arc::clone(&self.disk))?)
     }
 
     /// Options of every unpack.
@@ -77,7 +80,8 @@ impl Context {
     /// The unpacked layers, beside the blobs.
     pub(crate) fn layers(&self) -> Done<LayerStore> {
         let root = self.store_path().join("x-imgmgr/layers");
-        LayerStore::open(root, layer_options(self.unpack_options())).map_err(CommandError::run)
+        let options = layer_options(self.unpack_options());
+        LayerStore::open_on(root, options, Arc::clone(&self.disk)).map_err(CommandError::run)
     }
 
     pub(crate) fn snapshots(&self) -> Done<Snapshots> {

@@ -56,10 +56,10 @@ pub enum DeviceNodes {
 /// Whether the result is on the disk when the call returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// Write-back starts early, one `syncfs(2)` ends the unpack.
+    /// A `syncfs(2)` ends the unpack.
     #[default]
     Durable,
-    /// Write-back starts early; the caller ends several unpacks with one `syncfs(2)`.
+    /// The caller ends several unpacks with one `syncfs(2)`.
     CallerSyncs,
     /// Nothing is asked of the disk.
     NoSync,

@@ -2,12 +2,14 @@
 
 use std::io::Read;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 use super::extract::{self, Below, Extracted, LayerFacts};
 use super::pipeline::{self, Verdict};
 use super::tar::TarReader;
 use super::{Cancel, Durability, LayerError, LayerErrorKind, UnpackOptions};
 use crate::digest::Digest;
+use crate::store::SyncAhead;
 
 /// What a manifest and an image configuration say about one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +41,20 @@ pub struct Unpacked {
 #[derive(Clone, Debug, Default)]
 pub struct Unpacker {
     options: UnpackOptions,
+    ahead: Option<Arc<SyncAhead>>,
 }
 
 impl Unpacker {
     /// Returns an unpacker with these options.
     #[must_use]
     pub fn new(options: UnpackOptions) -> Self {
-        Self { options }
+        Self { options, ahead: None }
+    }
+
+    /// Lets this bring to the disk what is written, while more is written.
+    #[must_use]
+    pub fn syncing_ahead(self, ahead: Option<Arc<SyncAhead>>) -> Self {
+        Self { ahead, ..self }
     }
 
     /// Reads `source` to its end and extracts it beneath `into`.
@@ -122,7 +131,8 @@ impl Unpacker {
         below: Option<&dyn Below>,
         cancel: &Cancel,
     ) -> Result<Extracted, LayerError> {
-        let extracted = extract::extract(reader, into, below, &self.options, cancel)?;
+        let extracted =
+            extract::extract(reader, into, below, &self.options, self.ahead.as_deref(), cancel)?;
         reader.drain()?;
         Ok(extracted)
     }

@@ -7,6 +7,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::SyncAhead;
 
 /// What changes files. Real ones underneath in every implementation.
 pub trait Disk: Send + Sync + std::fmt::Debug {
@@ -26,6 +29,15 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn start_writeback(&self, file: &File, offset: u64, len: u64) {
         let _ = (file, offset, len);
     }
+    /// Brings what is written on the file system of `file` to the disk early, as long as the
+    /// result lives: [`Disk::sync_data`] and [`Disk::sync_all`] have less to do then. `None` where
+    /// that is not to be had.
+    fn sync_ahead(&self, file: &File) -> Option<Arc<SyncAhead>> {
+        let _ = file;
+        None
+    }
+    /// Makes everything on the file system of `directory` durable.
+    fn sync_all(&self, directory: &File) -> io::Result<()>;
     /// Makes the data of several files of one file system durable.
     fn sync_files(&self, files: &[&File]) -> io::Result<()> {
         files.iter().try_for_each(|file| self.sync_data(file))
@@ -43,9 +55,10 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
 }
 
 /// The real file system.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct RealDisk {
     durability: Durability,
+    ahead: Mutex<Weak<SyncAhead>>,
 }
 
 /// Whether a store waits for the disk.
@@ -61,7 +74,13 @@ pub enum Durability {
 impl RealDisk {
     /// The real disk, with or without waiting for it.
     pub fn new(durability: Durability) -> Self {
-        Self { durability }
+        Self { durability, ahead: Mutex::default() }
+    }
+
+    /// What syncs the file system of `file` ahead, if anything does.
+    fn ahead_of(&self, file: &File) -> Option<Arc<SyncAhead>> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        ahead.filter(|ahead| ahead.covers(file))
     }
 }
 
@@ -85,7 +104,13 @@ impl Disk for RealDisk {
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        file.write_all_at(bytes, offset)
+        file.write_all_at(bytes, offset)?;
+        if self.durability == Durability::Sync
+            && let Some(ahead) = self.ahead_of(file)
+        {
+            ahead.note(bytes.len() as u64);
+        }
+        Ok(())
     }
 
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
@@ -94,13 +119,37 @@ impl Disk for RealDisk {
 
     fn sync_data(&self, file: &File) -> io::Result<()> {
         match self.durability {
-            Durability::Sync => file.sync_data(),
+            Durability::Sync => {
+                self.ahead_of(file).map_or_else(|| file.sync_data(), |ahead| ahead.settle())
+            }
             Durability::NoSync => Ok(()),
         }
     }
 
+    fn sync_ahead(&self, file: &File) -> Option<Arc<SyncAhead>> {
+        if self.durability == Durability::NoSync {
+            return None;
+        }
+        let mut current = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ahead) = current.upgrade() {
+            return Some(ahead).filter(|ahead| ahead.covers(file));
+        }
+        // Without it everything works, only slower.
+        let ahead = Arc::new(SyncAhead::start(file.try_clone().ok()?).ok()?);
+        *current = Arc::downgrade(&ahead);
+        Some(ahead)
+    }
+
+    fn sync_all(&self, directory: &File) -> io::Result<()> {
+        match (self.durability, self.ahead_of(directory)) {
+            (Durability::NoSync, _) => Ok(()),
+            (Durability::Sync, Some(ahead)) => ahead.settle(),
+            (Durability::Sync, None) => Ok(rustix::fs::syncfs(directory)?),
+        }
+    }
+
     fn start_writeback(&self, file: &File, offset: u64, len: u64) {
-        if self.durability == Durability::Sync {
+        if self.durability == Durability::Sync && self.ahead_of(file).is_none() {
             let _ = kernel::writeback::start_writeback(file, offset, len);
         }
     }

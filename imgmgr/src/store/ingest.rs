@@ -26,7 +26,7 @@ use crate::image::Descriptor;
 
 use super::blobs::WRITEBACK_BYTES;
 use super::lock::Lock;
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, SyncAhead};
 
 /// What a resumed ingest keeps or fetches whole.
 pub const GRANULE: u64 = 256 << 10;
@@ -53,6 +53,8 @@ pub struct Ingest {
     directory: PathBuf,
     data: File,
     journal: File,
+    /// Most of it is on the disk by the time it is published.
+    _ahead: Option<Arc<SyncAhead>>,
     progress: Mutex<Progress>,
     moved: Condvar,
 }
@@ -88,6 +90,7 @@ impl Store {
             self.disk.open_rw(&path).map_err(StoreError::io("open", &path))
         };
         let (data, journal) = (open("data")?, open("journal")?);
+        let ahead = self.disk.sync_ahead(&data);
         let granules = descriptor.size.div_ceil(GRANULE);
         let bitmap = match read_journal(&journal, descriptor.size)
             .filter(|_| data.metadata().is_ok_and(|m| m.len() == descriptor.size))
@@ -108,6 +111,7 @@ impl Store {
             directory,
             data,
             journal,
+            _ahead: ahead,
             progress: Mutex::new(progress),
             moved: Condvar::new(),
         })))

@@ -17,8 +17,8 @@
 //! from them: one rename is atomic, two are not, and a foreign writer's tag (umoci, skopeo) counts
 //! like one of ours. A thousand references parse in about a millisecond.
 //!
-//! Order on the disk, which makes a crash at any point harmless: data, `fdatasync`, rename to its
-//! digest, `fsync` of the blob directory, `index.json` by the same steps. A name therefore never
+//! Order on the disk, which makes a crash at any point harmless: data, `fdatasync` (during a
+//! pull a `syncfs` that all who wait share: `sync_ahead`), rename to its digest, `fsync` of the blob directory, `index.json` by the same steps. A name therefore never
 //! points at a blob that is not there and whole.
 
 mod blobs;
@@ -30,6 +30,7 @@ mod index;
 mod ingest;
 mod lease;
 mod lock;
+mod sync_ahead;
 mod validate;
 mod walk;
 
@@ -46,6 +47,7 @@ pub use gc::{DryRun, GcReport, GcRequest, Live};
 pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
 pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
 pub use lease::Lease;
+pub use sync_ahead::SyncAhead;
 pub use validate::Finding;
 pub(crate) use walk::platforms;
 pub use walk::{MAX_INDEX_DEPTH, Visit};

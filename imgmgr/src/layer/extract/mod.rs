@@ -36,6 +36,7 @@ use self::tree::{Tree, failed, refused};
 use self::whiteout::Name;
 use super::tar::{Entry, EntryKind, TarReader};
 use super::{Cancel, LayerError, LayerForm, UnpackOptions};
+use crate::store::SyncAhead;
 
 /// What an extraction did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ struct Extraction<'x> {
     plain_parents: bool,
     created: Created,
     links: nodes::LinkParent,
-    writeback: nodes::WriteBack,
+    ahead: Option<&'x SyncAhead>,
 }
 
 /// Extracts all entries of `reader` beneath `root`.
@@ -62,6 +63,7 @@ pub(super) fn extract<R: BufRead>(
     root: BorrowedFd<'_>,
     below: Option<&dyn Below>,
     options: &UnpackOptions,
+    ahead: Option<&SyncAhead>,
     cancel: &Cancel,
 ) -> Result<Extracted, LayerError> {
     let plain_parents = options.form != LayerForm::Flat && passes_nothing_on(root)?;
@@ -72,7 +74,7 @@ pub(super) fn extract<R: BufRead>(
         plain_parents,
         created: Created::new(options.form),
         links: nodes::LinkParent::default(),
-        writeback: nodes::WriteBack::new(options.durability),
+        ahead,
     };
     match options.form {
         LayerForm::Flat => extraction.tree.keep_times(Vec::new(), root)?,

@@ -15,7 +15,7 @@ use super::tree::{DIR, DirectoryEnd, failed, is_whiteout, refused};
 use super::{Extraction, path, remove};
 use crate::layer::limits::{MAX_DEVICE_MAJOR, MAX_DEVICE_MINOR};
 use crate::layer::tar::{Entry, EntryKind, TarReader};
-use crate::layer::{DeviceNodes, Durability, LayerError, LayerForm};
+use crate::layer::{DeviceNodes, LayerError, LayerForm};
 
 const NEW_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CREATE)
@@ -34,41 +34,6 @@ impl LinkParent {
     /// Drops what a removal may have made stale.
     pub(super) fn forget(&mut self) {
         self.last = None;
-    }
-}
-
-/// Starts write-back while the rest is still coming: the final syncfs then finds most of it done.
-#[derive(Debug)]
-pub(super) struct WriteBack {
-    wanted: bool,
-}
-
-impl WriteBack {
-    /// Bytes of one file after which its write-back is started.
-    const STEP: u64 = 8 << 20;
-    /// What is smaller costs more to start than to leave to the syncfs.
-    const SMALLEST: u64 = 16 << 10;
-
-    pub(super) fn new(durability: Durability) -> Self {
-        Self { wanted: durability != Durability::NoSync }
-    }
-
-    /// Starts write-back for each whole step between `before` and `after`.
-    fn advance(&self, fd: BorrowedFd<'_>, before: u64, after: u64) {
-        let (from, to) = (before / Self::STEP * Self::STEP, after / Self::STEP * Self::STEP);
-        if self.wanted && to > from {
-            // A hint: the final syncfs reports what goes wrong.
-            let _ = kernel::writeback::start_writeback(fd, from, to - from);
-        }
-    }
-
-    /// Starts it for what is left at the end of a file.
-    fn finish(&self, fd: BorrowedFd<'_>, size: u64) {
-        let from = size / Self::STEP * Self::STEP;
-        if self.wanted && size - from >= Self::SMALLEST {
-            // As above.
-            let _ = kernel::writeback::start_writeback(fd, from, size - from);
-        }
     }
 }
 
@@ -102,19 +67,17 @@ impl Extraction<'_> {
         fd: BorrowedFd<'_>,
         reader: &mut TarReader<R>,
     ) -> Result<(), LayerError> {
-        let mut written = 0u64;
         loop {
             let run = reader.data()?;
             if run.is_empty() {
-                self.writeback.finish(fd, written);
                 return Ok(());
             }
             let n = rustix::io::write(fd, run);
             let n = n.map_err(|e| failed("write", &reader.entry().path, e))?;
             reader.consume(n);
-            let after = written + u64::try_from(n).unwrap_or_default();
-            self.writeback.advance(fd, written, after);
-            written = after;
+            if let Some(ahead) = self.ahead {
+                ahead.note(n as u64);
+            }
         }
     }
 

@@ -278,7 +278,7 @@ impl LayerStore {
             entries: 0,
             facts: LayerFacts::default(),
         };
-        Ok(Made { reserved, unpacked })
+        Ok(Made { reserved, unpacked, _ahead: None })
     }
 }
 

@@ -47,7 +47,7 @@ use std::sync::Arc;
 use super::extract::Below;
 use super::{Cancel, Durability, LayerDescriptor, LayerFacts, UnpackOptions, Unpacked, Unpacker};
 use crate::digest::Digest;
-use crate::store::{Disk, RealDisk};
+use crate::store::{Disk, RealDisk, SyncAhead};
 use locks::LayerLock;
 
 /// The directory of unpacked layers.
@@ -122,6 +122,7 @@ impl Drop for Reserved {
 pub struct Made {
     reserved: Reserved,
     unpacked: Unpacked,
+    _ahead: Option<Arc<SyncAhead>>,
 }
 
 impl Made {
@@ -214,7 +215,7 @@ impl LayerStore {
         }
         self.finish(&made)?;
         let mut stored = Vec::with_capacity(made.len());
-        for Made { reserved, unpacked } in made {
+        for Made { reserved, unpacked, .. } in made {
             let dir = self.root.join(&reserved.name);
             self.disk.rename(&reserved.ingest, &dir).map_err(error::io("rename", &dir))?;
             let head = Head::of(&unpacked.facts);
@@ -238,7 +239,7 @@ impl LayerStore {
             return Ok(());
         }
         let root = File::open(&self.root).map_err(error::io("open", &self.root))?;
-        rustix::fs::syncfs(&root).map_err(error::errno("sync", &self.root))
+        self.disk.sync_all(&root).map_err(error::io("sync", &self.root))
     }
 
     /// Reserves, unpacks and publishes one layer, unless it is there.
@@ -297,9 +298,14 @@ impl LayerStore {
             Durability::Durable => Durability::CallerSyncs,
             other => other,
         };
-        let unpacker = Unpacker::new(UnpackOptions { durability, ..self.options.clone() });
+        let ahead = match durability {
+            Durability::NoSync => None,
+            Durability::CallerSyncs | Durability::Durable => self.disk.sync_ahead(&into),
+        };
+        let unpacker = Unpacker::new(UnpackOptions { durability, ..self.options.clone() })
+            .syncing_ahead(ahead.clone());
         match unpacker.unpack_above(source, layer, into.as_fd(), below, cancel) {
-            Ok(unpacked) => Ok(Made { reserved, unpacked }),
+            Ok(unpacked) => Ok(Made { reserved, unpacked, _ahead: ahead }),
             Err(source) => Err(LayerStoreError::Layer { diff_id: reserved.name.clone(), source }),
         }
     }
