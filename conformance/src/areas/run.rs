@@ -45,6 +45,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("unknown-flag-fails", "runc(8)", &[], unknown_flag),
     test("version", "runc(8) --version", &[], version),
     test("help", "runc(8) --help", &[], help),
+    test("called-runc-it-speaks-as-runc", "runc-run(8)", &[], called_runc),
 ];
 
 fn exit_code(scene: &Scene) -> Result<()> {
@@ -320,4 +321,30 @@ fn help(scene: &Scene) -> Result<()> {
         contains("help", &output.stdout, verb)?;
     }
     Ok(())
+}
+
+/// Programs around runc look for its words in errors.
+fn called_runc(scene: &Scene) -> Result<()> {
+    let runc = scene.path("runc");
+    std::os::unix::fs::symlink(&scene.runtime, &runc)?;
+    let mut bundle = scene.bundle()?;
+    bundle.mount("/nowhere", "nosuchfs", "none", &[]);
+    let id = scene.id();
+    scene.write(&bundle, &id)?;
+    let run = |log: &[&str]| {
+        let program = scene.program(&runc).arg("--root").arg(scene.root()).args(log);
+        program.args(&["run", "--bundle"]).arg(&bundle.dir).arg(&id).run()
+    };
+    let help = scene.program(&runc).args(&["checkpoint", "--help"]).run()?.ok()?;
+    contains("second line", help.stdout.lines().nth(1).unwrap_or(""), "runc checkpoint")?;
+    let opening = "runc run failed: unable to start container process: error during container init: \
+                   error mounting";
+    let output = run(&[])?.exits(1)?;
+    contains("standard error", &output.stderr, opening)?;
+    contains("standard error", &output.stderr, "no such device")?;
+    contains("standard error", &output.stderr, "level=error")?;
+    let log = scene.path("log");
+    let output = run(&["--log", &log.display().to_string(), "--log-format", "json"])?.exits(1)?;
+    holds("standard error has its own words", output.stderr.starts_with(opening))?;
+    contains("log", &fs::read_to_string(&log)?, &format!("\"msg\":\"{opening}"))
 }

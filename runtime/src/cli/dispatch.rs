@@ -10,7 +10,7 @@ use super::output::{self, StateReport};
 use super::supervise::{
     SuperviseError, exec_process, restore_container, run_container, start_container,
 };
-use super::{Environment, Request, UserNames};
+use super::{Environment, Request, UserNames, runc_words};
 use crate::cgroup::{Cgroup, CgroupError};
 use crate::journal::Level;
 use crate::lifecycle::{self, ConsoleEnd, Context, EventsError, LifecycleError};
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
         /// Why.
         error: Box<dyn Error>,
         /// What stands before the reason.
-        context: Option<&'static str>,
+        context: Option<String>,
         /// As runc's.
         code: u8,
         /// See [`super::log::Failure::bare`].
@@ -75,12 +75,21 @@ pub(super) fn dispatch(
     environment: &Environment,
 ) -> Outcome {
     let is_exec = matches!(request, Request::Exec(_));
+    let opening = if environment.called_runc { runc_words::opening(&request) } else { None };
     match perform(Context { settings, journal: log }, request, environment) {
         Ok(code) => Outcome::Exit(code),
         Err(error) => Outcome::Failed {
             bare: !is_exec && error.is_execve(),
+            context: match opening.or(is_exec.then_some("exec failed")) {
+                Some(opening) => {
+                    let stage = runc_words::stage(&error).filter(|_| environment.called_runc);
+                    Some(
+                        [Some(opening), stage].into_iter().flatten().collect::<Vec<_>>().join(": "),
+                    )
+                }
+                None => None,
+            },
             error: Box::new(error),
-            context: is_exec.then_some("exec failed"),
             code: if is_exec { u8::MAX } else { 1 },
         },
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::request::InheritedFds;
 
@@ -20,6 +20,8 @@ pub struct Environment {
     pub notify_socket: Option<PathBuf>,
     /// `$LISTEN_FDS`, where `$LISTEN_PID` is this process (sd_listen_fds(3)).
     pub listen_fds: u32,
+    /// Whether the program was called by the name `runc`, whose words the caller then knows.
+    pub called_runc: bool,
 }
 
 impl Environment {
@@ -39,7 +41,13 @@ impl Environment {
             user_bus,
             notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
             listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
+            called_runc: called_runc(),
         }
+    }
+
+    /// What the caller calls the program.
+    pub(super) fn program_name(&self) -> &'static str {
+        if self.called_runc { "runc" } else { super::NAME }
     }
 
     /// The state directory where `--root` is not given.
@@ -54,6 +62,12 @@ impl Environment {
     pub(super) fn inherited_fds(&self, preserve: u32) -> InheritedFds {
         InheritedFds { listen: self.listen_fds, preserve }
     }
+}
+
+/// Whether the last part of the program's name, as the caller gave it, is `runc`.
+pub(super) fn called_runc() -> bool {
+    let name = std::env::args_os().next().unwrap_or_default();
+    Path::new(&name).file_name().is_some_and(|name| name == "runc")
 }
 
 /// True for everyone but root of the initial user namespace, whose state was always in `/run`,

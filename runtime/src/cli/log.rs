@@ -14,6 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::runc_words;
 use crate::journal::{Journal, Level};
 
 /// `--log`, `--log-format` and `--debug`.
@@ -25,6 +26,8 @@ pub struct LogOptions {
     pub format: LogFormat,
     /// Whether debug messages are written at all.
     pub debug: bool,
+    /// Whether errors are told as runc tells them.
+    pub called_runc: bool,
 }
 
 /// The form of a log line.
@@ -50,6 +53,7 @@ pub struct LogError {
 pub struct Log {
     format: LogFormat,
     debug: bool,
+    called_runc: bool,
     /// `None` is standard error.
     file: Option<RefCell<File>>,
 }
@@ -69,12 +73,23 @@ impl Log {
                 .map_err(|source| LogError { path: path.clone(), source })
         };
         let file = options.file.as_ref().map(open).transpose()?.map(RefCell::new);
-        Ok(Log { format: options.format, debug: options.debug, file })
+        let LogOptions { format, debug, called_runc, .. } = *options;
+        Ok(Log { format, debug, called_runc, file })
     }
 
     /// Reports why the command failed: one log line, and a line a cause on standard error.
     pub fn failure(&self, failure: &Failure<'_>) {
-        let joined = failure.joined();
+        if self.called_runc {
+            let joined = failure.joined(runc_words::cause);
+            if self.file.is_some() || !failure.bare {
+                self.write_line(Level::Error, &joined);
+            }
+            if self.file.is_some() || failure.bare {
+                write_stderr(format!("{joined}\n").as_bytes());
+            }
+            return;
+        }
+        let joined = failure.joined(ToString::to_string);
         match (&self.file, self.format) {
             (None, LogFormat::Json) => self.write_line(Level::Error, &joined),
             (None, LogFormat::Text) => write_stderr(failure.for_reader().as_bytes()),
@@ -132,13 +147,13 @@ pub struct Failure<'a> {
     pub bare: bool,
 }
 
-impl Failure<'_> {
-    fn causes(&self) -> impl Iterator<Item = String> + use<'_> {
+impl<'a> Failure<'a> {
+    fn causes(&self) -> impl Iterator<Item = &'a (dyn Error + 'static)> + use<'a> {
         let mut next = Some(self.error);
         std::iter::from_fn(move || {
-            let error = next?;
+            let error: &'a (dyn Error + 'static) = next?;
             next = error.source();
-            Some(error.to_string())
+            Some(error)
         })
     }
 
@@ -146,19 +161,19 @@ impl Failure<'_> {
     /// for known words and shows the line that has them: it gets the chain in one line.
     fn for_reader(&self) -> String {
         if self.bare {
-            return format!("{}\n", self.joined());
+            return format!("{}\n", self.joined(ToString::to_string));
         }
         if io::stderr().is_terminal() {
             return self.to_string();
         }
         let hint = self.hint.map_or(String::new(), |hint| format!("hint: {hint}\n"));
-        format!("error: {}\n{hint}", self.joined())
+        format!("error: {}\n{hint}", self.joined(ToString::to_string))
     }
 
     /// The chain in one line.
-    fn joined(&self) -> String {
+    fn joined(&self, words: impl Fn(&(dyn Error + 'static)) -> String) -> String {
         let context = self.context.map(str::to_owned);
-        context.into_iter().chain(self.causes()).collect::<Vec<_>>().join(": ")
+        context.into_iter().chain(self.causes().map(words)).collect::<Vec<_>>().join(": ")
     }
 }
 
@@ -272,8 +287,11 @@ mod tests {
     fn a_json_line_holds_the_whole_chain() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.json");
-        let options =
-            LogOptions { file: Some(path.clone()), format: LogFormat::Json, debug: false };
+        let options = LogOptions {
+            file: Some(path.clone()),
+            format: LogFormat::Json,
+            ..LogOptions::default()
+        };
         let log = Log::open(&options).unwrap();
         log.record(Level::Debug, format_args!("unseen"));
         log.record(Level::Warning, format_args!("seen"));
@@ -299,7 +317,7 @@ mod tests {
     fn a_text_line_is_logrus_text() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log.txt");
-        let options = LogOptions { file: Some(path.clone()), format: LogFormat::Text, debug: true };
+        let options = LogOptions { file: Some(path.clone()), debug: true, ..LogOptions::default() };
         Log::open(&options).unwrap().record(Level::Debug, format_args!("two words"));
         let text = std::fs::read_to_string(&path).unwrap();
         let (time, rest) = text.split_once(" level=").unwrap();

@@ -14,6 +14,7 @@ pub mod log;
 mod output;
 mod request;
 mod run;
+mod runc_words;
 mod supervise;
 mod user_names;
 
@@ -44,7 +45,7 @@ fn help_template(name: &str) -> String {
 }
 
 /// What it is for.
-const ABOUT: &str = "Run containers from OCI bundles";
+const ABOUT: &str = "Open Container Initiative runtime: runs containers from bundles";
 
 /// The newest runtime-spec whose properties are all known.
 pub const SPEC_VERSION: &str = "1.3.0";
@@ -111,18 +112,19 @@ impl Parser {
             return Ok(Invocation::Text(version()));
         }
         let Some((name, words)) = self.words.split_first().filter(|_| !self.help) else {
-            return help(&[]).map(Invocation::Text);
+            return help(&[], environment).map(Invocation::Text);
         };
         if name == "help" || name == "h" {
-            return help(words).map(Invocation::Text);
+            return help(words, environment).map(Invocation::Text);
         }
         let asks_help = || words.iter().any(|word| word == "-h" || word == "--help");
         let entry = find(name).map_err(|error| match error {
             UsageError::Command { name } if asks_help() => UsageError::HelpTopic { name },
             other => other,
         })?;
-        let command =
-            entry.command().no_binary_name(true).bin_name(format!("{NAME} {}", entry.name));
+        let program = environment.program_name();
+        let command = entry.command(program).no_binary_name(true);
+        let command = command.bin_name(format!("{program} {}", entry.name));
         let words = go_style::normalise(&command, entry.operands, words);
         let request = match command.try_get_matches_from(words) {
             Ok(matches) => entry.resolve(&matches, environment)?,
@@ -139,7 +141,7 @@ impl Parser {
 /// The whole definition: what help, man pages and completions are made of.
 #[must_use]
 pub fn command() -> Command {
-    let subcommands = COMMANDS.iter().map(CommandEntry::command);
+    let subcommands = COMMANDS.iter().map(|entry| entry.command(NAME));
     program()
         .subcommands(subcommands)
         .subcommand_required(true)
@@ -155,7 +157,7 @@ fn program() -> Command {
     let program = Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
-        .help_template(help_template(NAME))
+        .help_template(help_template(&format!("{NAME}, in place of runc")))
         .args_override_self(true);
     SettingsArgs::augment_args(program).about(ABOUT)
 }
@@ -165,13 +167,14 @@ fn find(name: &OsString) -> Result<&'static CommandEntry, UsageError> {
     known.ok_or_else(|| UsageError::Command { name: name.to_string_lossy().into_owned() })
 }
 
-fn help(words: &[OsString]) -> Result<String, UsageError> {
+fn help(words: &[OsString], environment: &Environment) -> Result<String, UsageError> {
     let Some(name) = words.first() else {
         return Ok(command().render_help().to_string());
     };
     let topic = || UsageError::HelpTopic { name: name.to_string_lossy().into_owned() };
     let entry = find(name).map_err(|_| topic())?;
-    let mut command = entry.command().bin_name(format!("{NAME} {}", entry.name));
+    let program = environment.program_name();
+    let mut command = entry.command(program).bin_name(format!("{program} {}", entry.name));
     Ok(command.render_help().to_string())
 }
 

@@ -91,6 +91,7 @@ fn report(outcome: Outcome, log: &Log) -> u8 {
     match outcome {
         Outcome::Exit(code) => code,
         Outcome::Failed { error, context, code, bare } => {
+            let context = context.as_deref();
             log.failure(&Failure { context, error: error.as_ref(), hint: None, bare });
             code
         }

@@ -13,6 +13,7 @@ fn environment() -> Environment {
         user_bus: None,
         notify_socket: None,
         listen_fds: 0,
+        called_runc: false,
     }
 }
 
@@ -123,7 +124,10 @@ fn log_options_are_known_before_the_command_is_read() {
     let words = ["--log=x", "--log-format=json", "--debug", "bogus"].map(OsString::from);
     let log = Parser::new(&words).unwrap().log(&environment()).unwrap();
     let file = Some(PathBuf::from("/here/x"));
-    assert_eq!(log, LogOptions { file, format: log::LogFormat::Json, debug: true });
+    assert_eq!(
+        log,
+        LogOptions { file, format: log::LogFormat::Json, debug: true, ..LogOptions::default() }
+    );
 }
 
 #[test]

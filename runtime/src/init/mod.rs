@@ -66,6 +66,7 @@ impl StepError {
     fn of_step(self, step: &Step) -> StepFailed {
         let errno = self.errno.raw_os_error();
         let telling = match step {
+            Step::Mount(_) | Step::Remount { .. } => Telling::Mount,
             _ if self.detail.is_empty() => Telling::Step,
             Step::FindProgram | Step::RunHooks { .. } => Telling::All,
             Step::Execute => Telling::Execve,
@@ -73,8 +74,8 @@ impl StepError {
         };
         let text = match telling {
             Telling::All | Telling::Execve => self.detail,
-            Telling::Step if self.detail.is_empty() => step.to_string(),
-            Telling::Step => format!("{step}: {}", self.detail),
+            Telling::Step | Telling::Mount if self.detail.is_empty() => step.to_string(),
+            Telling::Step | Telling::Mount => format!("{step}: {}", self.detail),
         };
         StepFailed { errno, text, telling }
     }

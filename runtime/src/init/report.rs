@@ -7,6 +7,7 @@
 //!                    kind 4: clone and map the tree of number errno, whose place is in the next
 //!                    message; the answer is a byte and the tree
 //!                    kind 5: the program could not be executed, and the text says it all
+//!                    kind 6: a mount failed
 //! runtime -> child   4 bytes: the child's pid as the runtime sees it: go on
 //! end of stream      from the child: the program runs; from the runtime: it is gone, so end
 //! ```
@@ -23,6 +24,7 @@ const READY: u32 = 2;
 const HOOKS: u32 = 3;
 const MAP_TREE: u32 = 4;
 const FAILED_EXECVE: u32 = 5;
+const FAILED_MOUNT: u32 = 6;
 
 /// From the child.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct StepFailed {
 pub enum Telling {
     /// What was done; the errno says why it failed.
     Step,
+    /// Likewise, and it was a mount.
+    Mount,
     /// All there is to say.
     All,
     /// Likewise, of the last step: the program could not be executed.
@@ -75,6 +79,7 @@ impl Report {
             Report::Failed(f) => {
                 let kind = match f.telling {
                     Telling::Step => FAILED,
+                    Telling::Mount => FAILED_MOUNT,
                     Telling::All => FAILED_WHOLE,
                     Telling::Execve => FAILED_EXECVE,
                 };
@@ -110,10 +115,11 @@ impl Report {
             READY => Report::Ready,
             HOOKS => Report::RuntimeHooks,
             MAP_TREE => Report::MapTree { number: errno.cast_unsigned() },
-            FAILED | FAILED_WHOLE | FAILED_EXECVE => {
+            FAILED | FAILED_MOUNT | FAILED_WHOLE | FAILED_EXECVE => {
                 let text = String::from_utf8_lossy(&message[8..len]).into_owned();
                 let telling = match kind {
                     FAILED => Telling::Step,
+                    FAILED_MOUNT => Telling::Mount,
                     FAILED_WHOLE => Telling::All,
                     _ => Telling::Execve,
                 };
@@ -169,12 +175,16 @@ mod tests {
     #[test]
     fn reports_arrive_as_sent() {
         let (a, b) = kernel::unix_socket::message_pair().unwrap();
-        let failed = StepFailed { errno: 13, text: "why".into(), telling: Telling::All };
+        let failed =
+            |telling| Report::Failed(StepFailed { errno: 13, text: "why".into(), telling });
         for report in [
             Report::Ready,
             Report::RuntimeHooks,
             Report::MapTree { number: 7 },
-            Report::Failed(failed),
+            failed(Telling::Step),
+            failed(Telling::Mount),
+            failed(Telling::All),
+            failed(Telling::Execve),
         ] {
             report.send(&a).unwrap();
             assert_eq!(Report::receive(&b).unwrap(), Some(report));

@@ -54,6 +54,7 @@ pub(super) fn step_error(failed: StepFailed) -> LifecycleError {
     let source = io::Error::from_raw_os_error(failed.errno);
     match failed.telling {
         Telling::Step => LifecycleError::Step { step: failed.text, source },
+        Telling::Mount => LifecycleError::Mount { step: failed.text, source },
         Telling::All => LifecycleError::StepDetail { detail: failed.text },
         Telling::Execve => LifecycleError::Execve { detail: failed.text },
     }

@@ -78,6 +78,8 @@ pub enum LifecycleError {
     IdMapProgram { program: &'static str, output: String },
     #[error("cannot {step}")]
     Step { step: String, source: io::Error },
+    #[error("cannot {step}")]
+    Mount { step: String, source: io::Error },
     #[error("{detail}")]
     StepDetail { detail: String },
     #[error("{detail}")]

@@ -41,12 +41,12 @@ pub(super) enum Operands {
 }
 
 impl CommandEntry {
-    /// The definition, with neither parent nor siblings.
-    pub(super) fn command(&self) -> Command {
+    /// The definition, with neither parent nor siblings; in help the program has this name.
+    pub(super) fn command(&self, program: &str) -> Command {
         let command =
             Command::new(self.name).disable_help_subcommand(true).args_override_self(true);
         let command =
-            command.help_template(super::help_template(&format!("{} {}", super::NAME, self.name)));
+            command.help_template(super::help_template(&format!("{program} {}", self.name)));
         // Last, for the doc comment of a flattened group would stand in its place.
         (self.augment)(command).about(self.about).long_about(None)
     }

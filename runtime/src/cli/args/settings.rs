@@ -60,7 +60,7 @@ impl SettingsArgs {
             other => return Err(UsageError::LogFormat { given: other.to_owned() }),
         };
         let file = absolute_option(self.log.clone(), env);
-        Ok(LogOptions { file, format, debug: self.debug })
+        Ok(LogOptions { file, format, debug: self.debug, called_runc: env.called_runc })
     }
 
     /// The rest.
