@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use imgmgr::digest::Digest;
 use imgmgr::layer::Cancel;
 use imgmgr::layer::store::Chain;
-use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotError, SnapshotKind, detached};
+use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotError, SnapshotKind, Snapshots, detached};
 use imgmgr::store::Lease;
 use serde_json::json;
 
@@ -83,10 +83,8 @@ pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
     let (chain, _lease) = chain(context, &args.image, &args.platform)?;
     let target = absolute(&args.target)?;
     let id = mount_id(&target);
-    let (kind, snapshots) = match args.writable {
-        true => (SnapshotKind::Active, context.snapshots()?),
-        false => (SnapshotKind::View, context.passing_snapshots()?),
-    };
+    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
+    let snapshots = snapshots_for(context, kind)?;
     let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
     let mounted = attach(&snapshot, &target);
     if mounted.is_err() {
@@ -96,14 +94,21 @@ pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
     mounted
 }
 
+/// A read-only mount has nothing that a power cut could take.
+fn snapshots_for(context: &Context, kind: SnapshotKind) -> Done<Snapshots> {
+    match kind {
+        SnapshotKind::Active => context.snapshots(),
+        SnapshotKind::View => context.passing_snapshots(),
+    }
+}
+
 pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     let target = absolute(&args.target)?;
-    let snapshots = context.snapshots()?;
     let id = mount_id(&target);
     // Only what we mounted is unmounted.
-    snapshots.get(&id).map_err(CommandError::run)?;
+    let snapshot = context.snapshots()?.get(&id).map_err(CommandError::run)?;
     unmount(&target)?;
-    snapshots.remove(&id).map_err(CommandError::run)
+    snapshots_for(context, snapshot.record().kind)?.remove(&id).map_err(CommandError::run)
 }
 
 fn attach(snapshot: &Snapshot, target: &Path) -> Done {
