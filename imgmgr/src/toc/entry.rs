@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -178,7 +178,11 @@ fn is_disguised(key: &str, fields: &[&str]) -> bool {
     fields.contains(&folded.as_str())
 }
 
+/// What is read ahead.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// Lets no more through than one key or entry may have, lest a text without an end fill memory.
+/// What is buffered when an entry begins comes on top.
 struct Metered<'m, R> {
     json: R,
     left: &'m Cell<u64>,
@@ -207,7 +211,8 @@ pub fn parse_entries(
 ) -> Result<(), TocError> {
     let left = Cell::new(MAX_TOC_ENTRY_BYTES);
     let mut outcome = Outcome { count: 0, left: &left, each, failed: None };
-    let mut parser = serde_json::Deserializer::from_reader(Metered { json, left: &left });
+    let metered = BufReader::with_capacity(BUFFER_BYTES, Metered { json, left: &left });
+    let mut parser = serde_json::Deserializer::from_reader(metered);
     let parsed = parser.deserialize_map(TocVisitor(&mut outcome)).and_then(|()| parser.end());
     match (outcome.failed, parsed) {
         (Some(error), _) => Err(error),

@@ -39,7 +39,7 @@ pub const MAX_TOC_BYTES: u64 = 64 << 20;
 /// Most entries of a TOC.
 pub const MAX_TOC_ENTRIES: usize = 1 << 20;
 /// Most bytes of one entry's JSON: twice the headers that a tar may have for it, since extended
-/// attributes are in base64. No more of a TOC's JSON is ever in memory.
+/// attributes are in base64. No more of a TOC's JSON than this and a buffer is ever in memory.
 pub const MAX_TOC_ENTRY_BYTES: u64 = 2 * crate::layer::limits::MAX_PAX_BYTES;
 /// The only version of a TOC that there is; estargz.md: "this value MUST be 1".
 pub const TOC_VERSION: u64 = 1;

@@ -40,14 +40,7 @@ pub struct Piece {
 /// [`TocError::Limit`] if there are more pieces than [`MAX_TOC_PIECES`].
 pub fn pieces(hint: &TocHint, toc: &Range<u64>, bytes: &[u8]) -> Result<Vec<Piece>, TocError> {
     let end = hint.tail(toc)?.start;
-    let mut cutter = Cutter {
-        order: Order::new(end),
-        pieces: Vec::new(),
-        position: 0,
-        file_size: 0,
-        chunk: None,
-        headers: Sha256::new(),
-    };
+    let mut cutter = Cutter::new(end);
     hint.entries(bytes, &mut |entry| cutter.add(&entry))?;
     cutter.cut(end)?;
     Ok(cutter.pieces)
@@ -75,6 +68,17 @@ struct Chunk {
 }
 
 impl Cutter {
+    fn new(end: u64) -> Self {
+        Self {
+            order: Order::new(end),
+            pieces: Vec::new(),
+            position: 0,
+            file_size: 0,
+            chunk: None,
+            headers: Sha256::new(),
+        }
+    }
+
     fn add(&mut self, entry: &TocEntry) -> Result<(), TocError> {
         if entry.kind != TocKind::Chunk {
             add_metadata(&mut self.headers, entry);
@@ -159,5 +163,30 @@ fn add_metadata(key: &mut Sha256, entry: &TocEntry) {
     for (name, value) in &entry.xattrs {
         add_text(key, name);
         add_text(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_pieces_has_a_limit() {
+        let json = format!(r#"{{"name":"","type":"reg","digest":"{}"}}"#, Digest::of(b""));
+        let mut entry: TocEntry = serde_json::from_str(&json).unwrap();
+        let mut cutter = Cutter::new(u64::MAX);
+        let mut files = 0;
+        let refused = loop {
+            files += 1;
+            (entry.offset, entry.end_offset) = (2 * files, 2 * files + 1);
+            if let Err(error) = cutter.add(&entry) {
+                break error;
+            }
+        };
+        assert!(matches!(refused, TocError::Limit { limit: "MAX_TOC_PIECES", .. }), "{refused:?}");
+        // What is before the first, and two for each file whose end is known by the next one.
+        assert_eq!(cutter.pieces.len(), MAX_TOC_PIECES);
+        assert_eq!(files, MAX_TOC_PIECES as u64 / 2 + 1);
+        assert!(cutter.pieces.capacity() * size_of::<Piece>() <= 16 << 20);
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn entries(
         return Err(TocError::Footer { format: TocFormat::Stargz });
     }
     let mut json = Json { tar, hasher: Hasher::new(digest.algorithm()) };
-    let parsed = parse_entries(io::BufReader::with_capacity(64 << 10, &mut json), each);
+    let parsed = parse_entries(&mut json, each);
     // Other bytes explain whatever the parser did not like.
     io::copy(&mut json, &mut io::sink()).map_err(|source| TocError::Read { source })?;
     let found = json.hasher.finish();

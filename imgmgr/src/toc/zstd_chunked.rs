@@ -54,7 +54,7 @@ pub(super) fn entries(
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(unreadable)?;
     decoder.window_log_max(MAX_TOC_WINDOW_LOG).map_err(unreadable)?;
     let mut json = decoder.take(length);
-    parse_entries(io::BufReader::with_capacity(64 << 10, &mut json), each)?;
+    parse_entries(&mut json, each)?;
     let rest = json.limit();
     let more = json.into_inner().read(&mut [0]).map_err(unreadable)?;
     if rest > 0 || more > 0 {
