@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use oci_spec::image::ImageConfiguration;
 
+/// Beginnings of the annotations by which a runtime does something: runc's, crun's, Kata's and ours.
+const ACTED_ON: [&str; 5] =
+    ["io.tug.runt.", "org.systemd.property.", "org.criu.", "run.oci.", "io.katacontainers."];
+
 /// Returns the annotations that image-spec derives from a configuration. A label goes before the
-/// annotation of the same name, as the specification has it.
+/// annotation of the same name, as the specification has it; one that a runtime would act on, or
+/// refuse, is left out: the author of an image has no say in that.
 pub(crate) fn of_image(image: &ImageConfiguration) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     let mut set = |name: &str, value: String| {
@@ -25,7 +30,9 @@ pub(crate) fn of_image(image: &ImageConfiguration) -> BTreeMap<String, String> {
         let mut ports = config.exposed_ports().clone().unwrap_or_default();
         ports.sort();
         set("exposedPorts", ports.join(","));
-        for (name, value) in config.labels().iter().flatten() {
+        let is_plain =
+            |name: &str| !name.is_empty() && !ACTED_ON.iter().any(|start| name.starts_with(start));
+        for (name, value) in config.labels().iter().flatten().filter(|(name, _)| is_plain(name)) {
             annotations.insert(name.clone(), value.clone());
         }
     }

@@ -20,4 +20,4 @@ pub use defaults::{DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PA
 pub use error::{BundleError, UserError};
 pub use options::{BundleOptions, RootAccess, Terminal};
 pub use spec::{runtime_spec, to_json};
-pub use user::{ResolvedUser, resolve_user};
+pub use user::{ResolvedUser, resolve_user, resolve_user_in};

@@ -269,6 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn a_label_makes_no_runtime_do_anything() {
+        for name in ["org.systemd.property.Slice", "org.criu.config", "run.oci.hooks.stdout", ""] {
+            let config = format!(r#"{{"Cmd":["x"],"Labels":{{"{name}":"v"}}}}"#);
+            let got = spec(&config, &BundleOptions::default()).unwrap();
+            assert!(!got.annotations().clone().unwrap().contains_key(name), "{name}");
+            let annotations = [(name.to_owned(), "mine".to_owned())].into();
+            let options = BundleOptions { annotations, ..BundleOptions::default() };
+            let got = spec(&config, &options).unwrap().annotations().clone().unwrap();
+            assert_eq!(got[name], "mine", "who makes the container may");
+        }
+    }
+
+    #[test]
     fn who_is_not_root_holds_no_capability() {
         let process = |user: &str| {
             let config = format!(r#"{{"Cmd":["x"],"User":"{user}"}}"#);

@@ -35,17 +35,24 @@ struct Account<'t> {
     home: &'t str,
 }
 
-/// Resolves `user[:group]`; an empty text is root.
+/// Resolves `user[:group]`, as [`resolve_user_in`], by the database beneath `rootfs`.
 ///
 /// # Errors
 /// [`UserError`].
 pub fn resolve_user(text: &str, rootfs: BorrowedFd<'_>) -> Result<ResolvedUser, UserError> {
+    resolve_user_in(text, &read(rootfs, "/etc/passwd")?, &read(rootfs, "/etc/group")?)
+}
+
+/// Resolves `user[:group]` by the text of `/etc/passwd` and `/etc/group`; an empty text is root.
+///
+/// # Errors
+/// [`UserError`].
+pub fn resolve_user_in(text: &str, passwd: &str, groups: &str) -> Result<ResolvedUser, UserError> {
     let (user, group) = match text.split_once(':') {
         Some((_, group)) if group.contains(':') || group.is_empty() => return Err(UserError::Form),
         Some((user, group)) => (user, Some(group)),
         None => (text, None),
     };
-    let passwd = read(rootfs, "/etc/passwd")?;
     let mut accounts = passwd.lines().filter_map(parse_account);
     let user = if user.is_empty() { "0" } else { user };
     let (uid, account) = match parse_id(user)? {
@@ -59,8 +66,7 @@ pub fn resolve_user(text: &str, rootfs: BorrowedFd<'_>) -> Result<ResolvedUser, 
     };
     let home = account.as_ref().map_or("", |account| account.home);
     let home = if home.starts_with('/') { home } else { "/" }.to_owned();
-    let group_text = read(rootfs, "/etc/group")?;
-    let mut groups = group_text.lines().filter_map(parse_group);
+    let mut groups = groups.lines().filter_map(parse_group);
     if let Some(group) = group {
         let gid = match parse_id(group)? {
             Some(gid) => gid,
