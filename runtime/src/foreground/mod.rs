@@ -12,7 +12,7 @@ mod host_terminal;
 mod notify;
 mod relay;
 
-pub use notify::{NotifyError, NotifyProxy};
+pub use notify::{NotifyError, NotifyProxy, passed_on};
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -16,6 +16,9 @@ use kernel::stream::{self, PollFd, PollFlags};
 /// A longer message is cut, as systemd cuts it.
 const MAX_MESSAGE_BYTES: usize = 4096;
 
+/// What ends a line for systemd.
+const LINE_ENDS: [char; 2] = ['\n', '\r'];
+
 /// How long the manager may take to confirm that it has read everything.
 const BARRIER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -171,11 +174,12 @@ fn connect(manager: &Path) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// The lines that may pass, `None` if none may.
-fn passed_on(message: &[u8]) -> Option<String> {
+/// The lines of a program's message that may pass, `None` if none may.
+#[must_use]
+pub fn passed_on(message: &[u8]) -> Option<String> {
     let message = String::from_utf8_lossy(message);
     let passes = |line: &&str| PASSED_ON.iter().any(|start| line.starts_with(start));
-    let lines: Vec<&str> = message.split('\n').filter(passes).collect();
+    let lines: Vec<&str> = message.split(LINE_ENDS).filter(passes).collect();
     (!lines.is_empty()).then(|| lines.join("\n") + "\n")
 }
 
@@ -188,6 +192,7 @@ mod tests {
         let message = b"READY=1\nMAINPID=1\nSTATUS=up\nFDSTORE=1\nX_READY=1";
         assert_eq!(passed_on(message).as_deref(), Some("READY=1\nSTATUS=up\n"));
         assert_eq!(passed_on(b"MAINPID=1"), None);
+        assert_eq!(passed_on(b"STATUS=up\rMAINPID=1").as_deref(), Some("STATUS=up\n"));
         assert_eq!(passed_on(b""), None);
     }
 
