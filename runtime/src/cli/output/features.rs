@@ -91,7 +91,7 @@ const HOOKS: &[&str] =
 const NAMESPACES: &[&str] = &["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"];
 
 /// A dot at the end makes a prefix.
-const UNSAFE_ANNOTATIONS: &[&str] = &["io.tug.runt.", "org.systemd.property."];
+const UNSAFE_ANNOTATIONS: &[&str] = &["io.tug.runt.", "org.criu.config", "org.systemd.property."];
 
 impl Features {
     /// What is so on this host: of capabilities those its kernel has, of filter flags those it
