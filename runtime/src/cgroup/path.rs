@@ -220,7 +220,7 @@ impl SliceName {
     /// The cgroup systemd makes for it.
     #[must_use]
     pub fn cgroup(&self) -> CgroupPath {
-        let stem = self.0.trim_end_matches(".slice");
+        let stem = self.0.strip_suffix(".slice").unwrap_or(&self.0);
         if stem == "-" {
             return CgroupPath::root();
         }
@@ -279,6 +279,7 @@ mod tests {
         assert_eq!(cgroup("a-b-c.slice").as_deref(), Some("/a.slice/a-b.slice/a-b-c.slice"));
         assert_eq!(cgroup("-.slice").as_deref(), Some("/"));
         assert_eq!(cgroup("system.slice").as_deref(), Some("/system.slice"));
+        assert_eq!(cgroup("a.slice.slice").as_deref(), Some("/a.slice.slice"));
         for bad in ["", ".slice", "a", "-a.slice", "a--b.slice", "a-.slice", "a/b.slice"] {
             assert_eq!(cgroup(bad), None, "{bad}");
         }
