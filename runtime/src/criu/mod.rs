@@ -12,6 +12,7 @@
 //! ```
 //! Nothing here knows of state directories or hooks: `lifecycle` does.
 
+mod descriptors;
 mod error;
 mod log;
 mod mounts;
@@ -21,6 +22,7 @@ mod session;
 mod tests;
 pub mod wire;
 
+pub use descriptors::parse_descriptors;
 pub use error::CriuError;
 pub use log::errors_in_log;
 pub use mounts::{Cover, ExternalMount, MountPoint, RestoreMounts, external_mounts, masked_paths};

@@ -287,7 +287,7 @@ fn make_root_read_only(init: &OwnedFd) -> Result<(), LifecycleError> {
 fn read_descriptors(images: &OwnedFd) -> Result<Vec<String>, LifecycleError> {
     let bytes = file::read_limited(images.as_fd(), criu::DESCRIPTORS, MAX_DESCRIPTORS)
         .map_err(kernel_error("read `descriptors.json` of the checkpoint"))?;
-    serde_json::from_slice(&bytes).map_err(LifecycleError::Descriptors)
+    criu::parse_descriptors(&bytes).map_err(LifecycleError::Descriptors)
 }
 
 /// Controllers and path of each hierarchy that `pid` is in.
