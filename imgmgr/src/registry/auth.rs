@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+
+use super::replies::TokenReply;
 
 /// What a person logged in with.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,13 +67,6 @@ impl CredentialSource for NoCredentials {
     }
 }
 
-/// A token is renewed this long before it runs out.
-const EARLY: Duration = Duration::from_secs(10);
-/// How long a token lives that doesn't say (distribution's token specification).
-const DEFAULT_LIFETIME: u64 = 60;
-/// The longest token that is accepted.
-const MAX_TOKEN_BYTES: usize = 64 << 10;
-
 /// How a host wants to be authenticated to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -114,9 +108,8 @@ impl TokenCache {
     }
 
     pub(super) fn keep(&self, host: &str, scope: &str, reply: &TokenReply) {
-        let lifetime = Duration::from_secs(reply.expires_in.unwrap_or(DEFAULT_LIFETIME));
-        let until = Instant::now() + lifetime.saturating_sub(EARLY).max(Duration::from_secs(1));
-        let token = Token { value: reply.value().to_owned(), until };
+        let token =
+            Token { value: reply.value().to_owned(), until: Instant::now() + reply.lifetime() };
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.insert((host.to_owned(), scope.to_owned()), token);
     }
@@ -124,29 +117,5 @@ impl TokenCache {
     pub(super) fn forget(&self, host: &str, scope: &str) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.remove(&(host.to_owned(), scope.to_owned()));
-    }
-}
-
-/// A token server's answer.
-#[derive(Debug, Deserialize)]
-pub(super) struct TokenReply {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    access_token: String,
-    expires_in: Option<u64>,
-}
-
-impl TokenReply {
-    fn value(&self) -> &str {
-        if self.token.is_empty() { &self.access_token } else { &self.token }
-    }
-
-    /// Whether the token can go into a header.
-    pub(super) fn is_usable(&self) -> bool {
-        let value = self.value();
-        !value.is_empty()
-            && value.len() <= MAX_TOKEN_BYTES
-            && value.bytes().all(|byte| byte.is_ascii_graphic())
     }
 }

@@ -7,8 +7,8 @@ use crate::digest::Digest;
 use crate::image::{Descriptor, Index, MAX_MANIFEST_BYTES, Manifest, media};
 
 use super::client::Remote;
+use super::replies::next_page;
 use super::session::{Ask, read_bounded, shown};
-use super::tags::next_page;
 use super::{FailureKind, RegistryError, Result};
 
 /// The most pages of a list of referrers.

@@ -47,7 +47,8 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date.
-pub(super) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

@@ -6,13 +6,13 @@ use reqwest::header::{
     AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use reqwest::{Method as Verb, Response, StatusCode, Url};
-use serde::Deserialize;
 
-use super::auth::{Credential, Method, TokenReply};
+use super::auth::{Credential, Method};
 use super::challenge::parse_challenges;
 use super::client::Client;
 use super::endpoint::{Endpoint, Scheme};
 use super::http::{Protection, chain};
+use super::replies::{TokenReply, error_message};
 use super::retry::parse_retry_after;
 use super::{FailureKind, RegistryError, Result};
 
@@ -395,9 +395,7 @@ impl Client {
             let (method, retry_after) = ("GET", None);
             return Err(RegistryError::Status { method, url, status, message, retry_after });
         }
-        let reply: TokenReply =
-            serde_json::from_slice(&body).map_err(|error| fail(error.to_string()))?;
-        if reply.is_usable() { Ok(reply) } else { Err(fail("no usable token".to_owned())) }
+        TokenReply::parse(&body).map_err(fail)
     }
 }
 
@@ -454,39 +452,6 @@ pub(super) async fn read_bounded(mut response: Response, limit: u64) -> Result<V
             return Err(RegistryError::TooLarge { url, limit });
         }
     }
-}
-
-/// The registry's own words: its error list, or the start of a text that is no markup.
-fn error_message(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Errors {
-        #[serde(default)]
-        errors: Vec<Entry>,
-        #[serde(default)]
-        details: String,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: String,
-    }
-    let text = match serde_json::from_slice::<Errors>(body) {
-        Ok(Errors { errors, details }) if errors.is_empty() => details,
-        Ok(Errors { errors, .. }) => {
-            let lines: Vec<String> = errors
-                .iter()
-                .take(3)
-                .map(|e| if e.message.is_empty() { e.code.clone() } else { e.message.clone() })
-                .collect();
-            lines.join("; ")
-        }
-        Err(_) if body.trim_ascii_start().starts_with(b"<") => String::new(),
-        Err(_) => String::from_utf8_lossy(body).lines().next().unwrap_or_default().to_owned(),
-    };
-    // Foreign text ends up on terminals.
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 /// How long until `response` is worth another look; used by callers that stream.

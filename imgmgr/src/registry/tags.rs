@@ -2,10 +2,10 @@
 
 use reqwest::header::LINK;
 use reqwest::{Method, Url};
-use serde::Deserialize;
 
 use super::client::{Client, Remote};
 use super::endpoint::Endpoint;
+use super::replies::{next_page, parse_list};
 use super::session::{Ask, read_bounded, shown};
 use super::{RegistryError, Result};
 
@@ -15,14 +15,6 @@ const MAX_PAGE_BYTES: u64 = 16 << 20;
 const MAX_PAGES: usize = 10_000;
 /// The most entries of a list.
 const MAX_ENTRIES: usize = 1_000_000;
-
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    tags: Option<Vec<String>>,
-    #[serde(default)]
-    repositories: Option<Vec<String>>,
-}
 
 impl Remote {
     /// Returns all tags, in the registry's order.
@@ -49,45 +41,15 @@ impl Client {
             let response = self.send(endpoint, &Ask::new(Method::GET, url.clone())).await?;
             next = next_page(&url, response.headers().get(LINK).and_then(|v| v.to_str().ok()));
             let body = read_bounded(response, MAX_PAGE_BYTES).await?;
-            let page: Page = serde_json::from_slice(&body).map_err(|error| {
-                RegistryError::Protocol { url: shown(&url), reason: format!("not a list: {error}") }
+            let page = parse_list(&body).map_err(|error| RegistryError::Protocol {
+                url: shown(&url),
+                reason: format!("not a list: {error}"),
             })?;
-            entries.extend(page.tags.or(page.repositories).unwrap_or_default());
+            entries.extend(page);
             if entries.len() > MAX_ENTRIES {
                 return Err(too_many("entries", MAX_ENTRIES));
             }
         }
         Err(too_many("pages", MAX_PAGES))
-    }
-}
-
-/// The target of `Link: <...>; rel="next"`, on the same server only.
-pub(super) fn next_page(current: &Url, link: Option<&str>) -> Option<Url> {
-    let (target, parameters) = link?.trim().strip_prefix('<')?.split_once('>')?;
-    let is_next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
-    let next = current.join(target).ok()?;
-    (is_next && next.origin() == current.origin() && next != *current).then_some(next)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn next_pages_stay_on_the_server() {
-        let at = Url::parse("https://r.io/v2/a/tags/list?n=2").unwrap();
-        let next = |link| next_page(&at, Some(link)).map(|url| url.to_string());
-        assert_eq!(
-            next(r#"</v2/a/tags/list?n=2&last=b>; rel="next""#).as_deref(),
-            Some("https://r.io/v2/a/tags/list?n=2&last=b")
-        );
-        assert_eq!(next(r#"<https://evil.io/v2/a/tags/list>; rel="next""#), None);
-        assert_eq!(
-            next(r#"</v2/a/tags/list?n=2>; rel="next""#),
-            None,
-            "a page that is its own next"
-        );
-        assert_eq!(next(r#"</x>; rel="prev""#), None);
-        assert_eq!(next("garbage"), None);
     }
 }
