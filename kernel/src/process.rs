@@ -443,7 +443,8 @@ pub fn read_stat(pid: i32) -> Result<ProcStat> {
 }
 
 /// Parses `/proc/PID/stat`; the command name may hold spaces and parentheses.
-fn parse_stat(text: &[u8]) -> Option<ProcStat> {
+#[must_use]
+pub fn parse_stat(text: &[u8]) -> Option<ProcStat> {
     let text = std::str::from_utf8(&text[text.iter().rposition(|&b| b == b')')? + 1..]).ok()?;
     let mut fields = text.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;

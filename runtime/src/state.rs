@@ -401,12 +401,7 @@ impl StateDir {
             Err(Errno::NOENT) => return Err(StateError::NotFound { id: self.id.clone() }),
             other => other.map_err(|e| self.read_error(RECORD, e))?,
         };
-        let record: Record = serde_json::from_slice(&bytes)
-            .map_err(|source| StateError::Invalid { id: self.id.clone(), source })?;
-        if record.version != RECORD_VERSION {
-            return Err(StateError::Version { id: self.id.clone(), version: record.version });
-        }
-        Ok(record)
+        parse_record(&self.id, &bytes)
     }
 
     /// Reads the config as it was at create.
@@ -423,8 +418,7 @@ impl StateDir {
     /// # Errors
     /// [`StateError::Write`].
     pub fn write_init(&self, init: InitProcess) -> Result<(), StateError> {
-        let text = format!("{} {}\n", init.pid, init.start_time);
-        self.create_file(INIT, text.as_bytes())
+        self.create_file(INIT, init.to_text().as_bytes())
     }
 
     /// The init process; `None` if there never was one.
@@ -601,6 +595,19 @@ fn make_root(root: &Path) -> kernel::Result<()> {
     Ok(())
 }
 
+/// Parses the `state.json` of container `id`.
+///
+/// # Errors
+/// [`StateError::Invalid`], [`StateError::Version`].
+pub fn parse_record(id: &str, bytes: &[u8]) -> Result<Record, StateError> {
+    let record: Record = serde_json::from_slice(bytes)
+        .map_err(|source| StateError::Invalid { id: id.to_owned(), source })?;
+    if record.version != RECORD_VERSION {
+        return Err(StateError::Version { id: id.to_owned(), version: record.version });
+    }
+    Ok(record)
+}
+
 /// Parses the `init` file; `None` for one that a killed command left unfinished.
 #[must_use]
 pub fn parse_init(text: &[u8]) -> Option<InitProcess> {
@@ -611,6 +618,12 @@ pub fn parse_init(text: &[u8]) -> Option<InitProcess> {
 }
 
 impl InitProcess {
+    /// The `init` file.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{} {}\n", self.pid, self.start_time)
+    }
+
     /// Looks up the start time of `pid`, a process that can't be reaped meanwhile.
     ///
     /// # Errors

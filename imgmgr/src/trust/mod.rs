@@ -16,5 +16,5 @@ mod verify;
 pub use identity::SignedIdentity;
 pub use key::{KeyError, PublicKey};
 pub use policy::{KeySource, Policy, PolicyError, Requirement, Source};
-pub use signature::{Signature, signature_tag};
+pub use signature::{Claim, Signature, signature_tag};
 pub use verify::{TrustError, check_file, check_registry};

@@ -31,9 +31,11 @@ pub struct Signature {
 
 /// What a payload says, to be believed once its signature is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) digest: Digest,
-    pub(super) reference: String,
+pub struct Claim {
+    /// The manifest that was signed.
+    pub digest: Digest,
+    /// What the signer called it.
+    pub reference: String,
 }
 
 /// The tag of an image's signatures.
@@ -66,8 +68,11 @@ impl Signature {
         Ok(signatures)
     }
 
-    /// Reads what the payload claims; `Err` is what is wrong with it.
-    pub(super) fn claim(&self) -> Result<Claim, &'static str> {
+    /// Reads what the payload claims.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn claim(&self) -> Result<Claim, &'static str> {
         let wire: WirePayload =
             serde_json::from_slice(&self.payload).map_err(|_| "its payload is not valid")?;
         let WireCritical { identity, image, kind } = wire.critical;

@@ -17,6 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Bytes of text a failure may carry.
 pub const MAX_DETAIL: usize = 1024;
+/// Bytes of the longest report.
+pub const MAX_REPORT: usize = 8 + MAX_DETAIL;
 
 const FAILED: u32 = 0;
 const FAILED_WHOLE: u32 = 1;
@@ -67,11 +69,8 @@ pub enum Telling {
 }
 
 impl Report {
-    /// Sends it.
-    ///
-    /// # Errors
-    /// `EPIPE` if the runtime is gone.
-    pub fn send(&self, socket: impl AsFd) -> Result<()> {
+    /// Writes it into `message`, and returns its length.
+    pub fn encode(&self, message: &mut [u8; MAX_REPORT]) -> usize {
         let (kind, errno, detail) = match self {
             Report::Ready => (READY, 0, ""),
             Report::RuntimeHooks => (HOOKS, 0, ""),
@@ -87,11 +86,20 @@ impl Report {
             }
         };
         let detail = &detail.as_bytes()[..detail.floor_char_boundary(MAX_DETAIL)];
-        let mut message = [0u8; 8 + MAX_DETAIL];
         message[..4].copy_from_slice(&kind.to_ne_bytes());
         message[4..8].copy_from_slice(&errno.to_ne_bytes());
         message[8..8 + detail.len()].copy_from_slice(detail);
-        kernel::unix_socket::send(socket, &message[..8 + detail.len()], &[])
+        8 + detail.len()
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// `EPIPE` if the runtime is gone.
+    pub fn send(&self, socket: impl AsFd) -> Result<()> {
+        let mut message = [0u8; MAX_REPORT];
+        let len = self.encode(&mut message);
+        kernel::unix_socket::send(socket, &message[..len], &[])
     }
 
     /// Waits for one; `None` at the end of the stream, when the program runs or the child died.
@@ -99,12 +107,19 @@ impl Report {
     /// # Errors
     /// `EPROTO` for a message that is none, else what recvmsg(2) says.
     pub fn receive(socket: impl AsFd) -> Result<Option<Report>> {
-        let mut message = [0u8; 8 + MAX_DETAIL];
-        let (len, _) = match kernel::unix_socket::receive(socket, &mut message) {
-            Err(Errno::CONNRESET) => return Ok(None),
-            other => other?,
-        };
-        let (kind, errno) = match message[..len] {
+        let mut message = [0u8; MAX_REPORT];
+        match kernel::unix_socket::receive(socket, &mut message) {
+            Err(Errno::CONNRESET) => Ok(None),
+            other => Report::decode(&message[..other?.0]),
+        }
+    }
+
+    /// Reads a message; `None` if it is empty, which is the end of the stream.
+    ///
+    /// # Errors
+    /// `EPROTO` for a message that is none.
+    pub fn decode(message: &[u8]) -> Result<Option<Report>> {
+        let (kind, errno) = match *message {
             [] => return Ok(None),
             [a, b, c, d, e, f, g, h, ..] => {
                 (u32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))
@@ -116,7 +131,7 @@ impl Report {
             HOOKS => Report::RuntimeHooks,
             MAP_TREE => Report::MapTree { number: errno.cast_unsigned() },
             FAILED | FAILED_MOUNT | FAILED_WHOLE | FAILED_EXECVE => {
-                let text = String::from_utf8_lossy(&message[8..len]).into_owned();
+                let text = String::from_utf8_lossy(&message[8..]).into_owned();
                 let telling = match kind {
                     FAILED => Telling::Step,
                     FAILED_MOUNT => Telling::Mount,

@@ -60,7 +60,8 @@ struct Namespace<'a> {
 }
 
 /// Whether it asks for a new network namespace that belongs to the runtime's user namespace.
-fn wants_network(config: &[u8]) -> bool {
+#[must_use]
+pub fn wants_network(config: &[u8]) -> bool {
     let config: Option<Config<'_>> = serde_json::from_slice(config).ok();
     let linux = config.and_then(|config| config.linux).filter(|linux| linux.net_devices.is_none());
     let namespaces = linux.and_then(|linux| linux.namespaces).unwrap_or_default();

@@ -25,6 +25,7 @@ mod rtnetlink;
 mod start;
 mod update;
 
+pub use ahead::wants_network;
 pub use checkpoint::checkpoint;
 pub use create::{ConsoleEnd, Launched, launch};
 pub use delete::{DeleteOutcome, delete};

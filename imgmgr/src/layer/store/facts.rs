@@ -15,7 +15,9 @@ const HEADER: &str = "imgmgr-layer 1";
 /// Most bytes of the file that are read.
 const MAX_FACTS_BYTES: u64 = 256 << 20;
 
-pub(super) fn format(facts: &LayerFacts) -> String {
+/// Writes the format.
+#[must_use]
+pub fn format(facts: &LayerFacts) -> String {
     let mut text = format!("{HEADER}\n");
     if facts.opaque_root {
         text.push_str("opaque-root\n");
@@ -86,8 +88,9 @@ pub(super) fn parse_head(text: &str) -> Option<Head> {
     Some(Head { may_depend: true, ..Head::of(&facts) })
 }
 
-/// `None` if the text is not in the format, or in one of another version.
-pub(super) fn parse(text: &str) -> Option<LayerFacts> {
+/// Reads the format; `None` if it is another, or one of another version.
+#[must_use]
+pub fn parse(text: &str) -> Option<LayerFacts> {
     let mut lines = text.strip_suffix('\n')?.split('\n');
     if lines.next() != Some(HEADER) {
         return None;

@@ -19,7 +19,7 @@ mod chain;
 mod check;
 mod compare;
 mod error;
-mod facts;
+pub mod facts;
 mod locks;
 mod merged;
 mod record;
