@@ -34,7 +34,7 @@ check: ## Format, lints and unit tests: fast, no root
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --workspace --lib --bins
 
-test: ## All that CI runs: checks, unit tests, documents, demo, conformance, clients
+test: ## All that CI runs: checks, unit tests, fuzzing, documents, demo, conformance, clients, VM core
 	conformance/all
 
 conformance: build ## Run the suite on $(PEERS) and runt, and print a table
@@ -50,7 +50,7 @@ bench: build ## Measure runt and imgmgr beside their peers; markdown tables on s
 	cargo run -p conformance-bench -- --runtime $(RUNT)
 	cargo run -p conformance-bench --bin image-bench -- --imgmgr $(IMGMGR) $(IMAGE_BENCH)
 
-fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 20)
+fuzz: ## Run every fuzz target for FUZZ_SECONDS (default 20); CI has 8
 	conformance/fuzz-smoke $(FUZZ_SECONDS)
 
 demo: build ## Build runt, make a bundle, and show its whole life
