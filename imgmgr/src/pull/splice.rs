@@ -202,7 +202,8 @@ impl Pull<'_> {
         };
         let at = hint.tail(&toc).ok()?;
         let room = self.splicing.room_for(at.end - at.start).await?;
-        let bytes = self.remote.blob_part(blob, at.clone()).await.ok()??;
+        let mut bytes = self.remote.blob_part(blob, at.clone()).await.ok()??;
+        bytes.shrink_to_fit();
         Some(Tail { toc, at, fetched: TailBytes { bytes, _room: room } })
     }
 
