@@ -13,6 +13,7 @@ mod kills;
 mod logins;
 mod mirrors;
 mod partial;
+mod power;
 mod proxies;
 mod quota;
 mod registry;

@@ -17,7 +17,15 @@ impl Place {
         self.directory.path().join(name)
     }
 
+    /// The command, which does not wait for the disk.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.durable(&["--no-sync"]);
+        command.args(args);
+        command
+    }
+
+    /// The command as people call it.
+    pub(crate) fn durable(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgmgr"));
         command
             .env_clear()
@@ -25,7 +33,6 @@ impl Place {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .arg("--root")
             .arg(self.path("data"))
-            .arg("--no-sync")
             .args(args);
         command
     }
