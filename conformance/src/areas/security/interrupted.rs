@@ -40,11 +40,12 @@ impl Calls {
         Ok(Calls(names))
     }
 
-    /// The calls at which to kill: all of them, or a sample spread evenly.
+    /// The calls at which to kill: all of them, or a sample spread evenly. Not the first, which is
+    /// the execve(2) of strace itself.
     fn points(&self, scene: &Scene) -> Vec<usize> {
-        let wanted = usize::try_from(scene.rounds / ROUNDS_PER_POINT).unwrap_or(1).max(1);
+        let wanted = usize::try_from(scene.rounds / ROUNDS_PER_POINT).unwrap_or(1).max(3);
         let step = (self.0.len() / wanted).max(1);
-        (1..=self.0.len()).step_by(step).collect()
+        (2..=self.0.len()).step_by(step).collect()
     }
 
     /// Runs `command` and kills its first process at its `n`-th call; whether that call came.
@@ -59,10 +60,11 @@ impl Calls {
     }
 }
 
-/// Says how many kills came; a run takes about the same way as the one that was counted.
+/// Says how many kills came; a run takes about the same way as the one that was counted, and one
+/// in ten, of few one at all, may take another.
 fn most_were_killed(scene: &Scene, killed: usize, points: usize) -> Result<()> {
     scene.note(format!("killed at {killed} of {points} system calls"));
-    holds("most runs went on to their end", killed * 10 >= points * 9)
+    holds("most runs went on to their end", killed * 10 >= points * 9 || killed + 1 == points)
 }
 
 /// `delete --force`, after which nothing of the container may be left.
