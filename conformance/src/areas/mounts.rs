@@ -13,6 +13,7 @@ use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test("user-namespace-on-shared-mounts", "mount_namespaces(7)", &[], on_shared_mounts),
     test("mount-tmpfs", "config.md#mounts", &[], tmpfs),
     test("mount-tmpfs-size", "tmpfs(5)", &[], tmpfs_size),
     test("mount-proc", "config-linux.md#default-filesystems", &[], proc),
@@ -587,4 +588,23 @@ fn root_unknown(scene: &Scene) -> Result<()> {
 fn root_default(scene: &Scene) -> Result<()> {
     share_root()?;
     lacks("fields", &root_fields(scene, None)?, "shared:")
+}
+
+/// A host run by systemd shares its mounts. What a container mounts stays its own, also below what
+/// is bound to it, where the runtime itself takes the mounts since the container's root may not.
+fn on_shared_mounts(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.user_namespace(100_000, 65_536).capabilities(&["CAP_SYS_ADMIN"]);
+    let shared = scene.path("shared");
+    fs::create_dir_all(shared.join("below"))?;
+    fs::create_dir(bundle.host_path("/shared"))?;
+    bundle.bind(&shared, "/shared", &["rbind"]);
+    bundle.sh("mount -t tmpfs none /shared/below && grep -c ' /shared/below ' /proc/mounts");
+    let script = "mount --make-rshared / || exit 97
+        before=$(cat /proc/self/mounts)
+        \"$@\" || exit 98
+        [ \"$before\" = \"$(cat /proc/self/mounts)\" ] || exit 99";
+    let host = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"];
+    let output = scene.run_command(&bundle, &scene.id(), &[])?.under(&host).run()?.exits(0)?;
+    equal("mounts at the place", output.stdout.trim(), "1")
 }

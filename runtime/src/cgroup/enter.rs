@@ -81,13 +81,19 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Goes to the cgroup that `init` is in by now: on version 2 a container with a writable cgroup mount
-    /// may have moved its processes down, and then its first cgroup takes no process any more.
+    /// Goes to the cgroup that `init` is in by now, if the container's own takes no process any
+    /// more: on version 2 a container with a writable cgroup mount may have moved its processes
+    /// down and turned controllers on for them (cgroups(7), "no internal processes").
     ///
     /// # Errors
-    /// [`CgroupError::Probe`] and [`CgroupError::ProbeParse`] if init is gone.
+    /// [`CgroupError::Read`], and [`CgroupError::Probe`] and [`CgroupError::ProbeParse`] if init
+    /// is gone.
     pub fn follow_init(&mut self, init: HostPid) -> Result<(), CgroupError> {
         if self.kind != LayoutKind::V2 {
+            return Ok(());
+        }
+        let Some(dir) = self.unified() else { return Ok(()) };
+        if dir.read("cgroup.subtree_control")?.trim().is_empty() {
             return Ok(());
         }
         let file = PathBuf::from(format!("/proc/{}/cgroup", init.0));

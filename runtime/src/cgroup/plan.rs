@@ -333,7 +333,7 @@ impl UnitPlan {
             properties: own.into_iter().chain(asked).collect(),
             name,
             slice,
-            resources: unit_resources(request),
+            resources: unit_resources(request, kind),
             device_rules: device_rules(request),
             kind,
             user: request.rootless,
@@ -360,8 +360,8 @@ impl UnitPlan {
 }
 
 /// The resources as systemd will keep them.
-fn unit_resources(request: &CgroupRequest<'_>) -> Resources {
-    let mut resources = super::systemd::as_kept(request.resources);
+fn unit_resources(request: &CgroupRequest<'_>, kind: LayoutKind) -> Resources {
+    let mut resources = super::systemd::as_kept(request.resources, kind);
     let extensions = request.extensions;
     for (file, value) in [
         ("memory.high", extensions.memory_high),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Driver, Hierarchy, Place};
-use super::{CgroupPlan, LayoutKind};
+use super::{CgroupPlan, LayoutKind, systemd};
 use crate::spec::Resources;
 
 /// Enough to open the cgroup again, without probing the host.
@@ -94,6 +94,12 @@ impl CgroupRecord {
             user_bus: plan.unit.as_ref().and_then(|unit| unit.user_bus.clone()),
             coupled: CoupledLimits::of(resources),
         }
+    }
+
+    /// Whether systemd has no place for the shares in `resources` ([`systemd::drops_weight`]).
+    #[must_use]
+    pub fn ignores_shares(&self, resources: &Resources) -> bool {
+        self.unit.is_some() && systemd::drops_weight(resources, self.layout)
     }
 
     /// Controller to absolute directory, as runc's state has it in `cgroup_paths`: the unified

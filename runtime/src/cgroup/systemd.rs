@@ -17,7 +17,7 @@ mod wire;
 use std::fmt;
 
 pub use bus::{Bus, BusError, Peer};
-pub use properties::{as_kept, device_properties, limit_properties, rounded_quota};
+pub use properties::{as_kept, device_properties, drops_weight, limit_properties, rounded_quota};
 pub use unit::Unit;
 pub use value::{TextError, Value};
 pub use wire::{Message, MessageKind, WireError};

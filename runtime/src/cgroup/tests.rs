@@ -334,7 +334,8 @@ fn a_relative_sub_cgroup_is_entered_and_removed_with_its_parent() {
     assert_eq!(sorted(made.cgroup.pids().unwrap()), [pid.0], "pids of those below count");
     let mut moved = Cgroup::open(&made.record);
     moved.follow_init(pid).unwrap();
-    assert_eq!(sorted(moved.pids().unwrap()), [pid.0]);
+    let path = |cgroup: &Cgroup| cgroup.unified().unwrap().place.path.clone();
+    assert_eq!(path(&moved), path(&made.cgroup), "it takes processes still");
     let error = Cgroup::open(&made.record)
         .narrow(&SubCgroups::parse(&["nowhere".to_owned()]).unwrap())
         .unwrap_err();
@@ -343,6 +344,31 @@ fn a_relative_sub_cgroup_is_entered_and_removed_with_its_parent() {
     made.children[0].wait().unwrap();
     made.cgroup.remove().unwrap();
     assert!(!made.file("", "").exists());
+}
+
+#[test]
+fn who_joins_goes_where_init_is_once_the_cgroup_itself_takes_no_process() {
+    let Some(layout) = host_with(&["pids"]) else { return };
+    let resources = Resources { pids_limit: Some(100), ..Resources::default() };
+    let mut made = Made::new(&resources, &layout);
+    let pid = made.run("exec sleep 1000");
+    std::fs::create_dir(made.file("", "below")).unwrap();
+    std::fs::write(made.file("", "below/cgroup.procs"), pid.0.to_string()).unwrap();
+    std::fs::write(made.file("", "cgroup.subtree_control"), "+pids").unwrap();
+    let mut moved = Cgroup::open(&made.record);
+    moved.follow_init(pid).unwrap();
+    let other = made.children.len();
+    made.children.push(Command::new("sleep").arg("1000").spawn().unwrap());
+    let joins = HostPid(made.children[other].id().cast_signed());
+    moved.attach(joins, ClonedInto::Own).unwrap();
+    let expected =
+        sorted(vec![pid, joins]).iter().map(|pid| format!("{pid}\n")).collect::<String>();
+    assert_eq!(made.value("", "below/cgroup.procs"), expected.trim());
+    made.cgroup.kill_all().unwrap();
+    for child in &mut made.children {
+        child.wait().unwrap();
+    }
+    made.cgroup.remove().unwrap();
 }
 
 #[test]

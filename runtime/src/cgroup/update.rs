@@ -33,9 +33,10 @@ impl Cgroup {
         changed: &Resources,
     ) -> Result<(), CgroupError> {
         let is_unit = self.unit.is_some();
-        let changed = if is_unit { systemd::as_kept(changed) } else { changed.clone() };
-        let steps = plan_update(record, &changed)?;
-        let whole = record.coupled.complete(&changed);
+        let whole = record.coupled.complete(changed);
+        // A quota is rounded with the period that it will have.
+        let whole = if is_unit { systemd::as_kept(&whole, record.layout) } else { whole };
+        let steps = plan_update(record, &whole)?;
         // Before systemd hears of a limit that would kill: it would not check.
         let is_check = |step: &&Step| matches!(step, Step::RefuseBelowUsage { .. });
         steps.iter().filter(is_check).try_for_each(|step| steps::run(&self.dirs, step))?;

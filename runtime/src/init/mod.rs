@@ -14,6 +14,7 @@ pub mod report;
 mod root;
 mod user;
 
+pub(crate) use root::propagation_bit;
 pub(crate) use user::join_keyring;
 
 use crate::hooks::StateDocument;

@@ -28,7 +28,7 @@ pub(super) fn set_propagation(path: &CStr, propagation: Propagation) -> kernel::
 }
 
 /// The `MS_*` bit mount_setattr(2) takes.
-pub(super) fn propagation_bit(kind: PropagationKind) -> u64 {
+pub(crate) fn propagation_bit(kind: PropagationKind) -> u64 {
     u64::from(
         match kind {
             PropagationKind::Shared => PropagationFlags::SHARED,

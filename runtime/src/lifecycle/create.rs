@@ -17,15 +17,15 @@ use super::{Context, LifecycleError, delete, entry, facts, idmap};
 use crate::cgroup::{Cgroup, CgroupPlan, CgroupRecord, ClonedInto};
 use crate::foreground::NotifyProxy;
 use crate::hooks::{self, StateDocument};
-use crate::init::ChildInput;
 use crate::init::report::Report;
+use crate::init::{ChildInput, propagation_bit};
 use crate::plan::{Plan, RuntimePart, StartMode, plan_container};
 use crate::request::{CreateRequest, Settings};
 use crate::resctrl::{self, MadeGroups};
 use crate::seccomp::Program as Filter;
 use crate::spec::HostPid;
 use crate::state::{InitProcess, RECORD_VERSION, Record, StateDir, notify_paths};
-use kernel::mount::CloneTree;
+use kernel::mount::{CloneTree, SetAttributes};
 use kernel::process::CloneFlags;
 use kernel::{file, namespace, process, unix_socket};
 use std::cell::{Cell, RefCell};
@@ -88,6 +88,9 @@ pub fn launch(
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
     let mut record = record(&bundle, request, &cgroup_plan, host.uid != 0);
+    if record.cgroup.ignores_shares(&bundle.spec.resources) {
+        context.journal.warn(format_args!("{}", super::update::IGNORED_SHARES));
+    }
     record.resctrl = plan.runtime.resctrl.as_ref().map(|resctrl| resctrl.record.clone());
 
     let state = StateDir::create(&context.settings.root, &request.id)?;
@@ -267,6 +270,13 @@ impl Attempt<'_> {
             let how = CloneTree { recursive: wanted.recursive, nofollow: wanted.nofollow };
             let tree = kernel::mount::clone_tree(file::CWD, wanted.source.as_path(), how)
                 .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
+            if let Some(kind) = wanted.propagation {
+                let propagation = propagation_bit(kind);
+                let change =
+                    SetAttributes { propagation, recursive: true, ..SetAttributes::default() };
+                kernel::mount::set_attributes(&tree, change)
+                    .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
+            }
             if let Some(idmap) = &wanted.idmap {
                 let namespace = idmap::tree_namespace(idmap, slots)?;
                 idmap::map_tree(&tree, &namespace, idmap.recursive).map_err(|errno| {

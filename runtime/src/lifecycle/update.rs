@@ -8,6 +8,10 @@ use crate::resctrl;
 use crate::spec::Resources;
 use crate::state::{Record, StateDir, Status};
 
+/// What a caller hears whose shares are left out.
+pub(super) const IGNORED_SHARES: &str =
+    "unable to apply both cpu.shares and cpu.idle to systemd, ignoring cpu.shares";
+
 /// Changes what the request names, and leaves all else as it is.
 ///
 /// # Errors
@@ -27,6 +31,9 @@ pub fn update(context: Context<'_>, request: &UpdateRequest) -> Result<(), Lifec
     if changed.memory.kernel.is_some() || changed.memory.kernel_tcp.is_some() {
         let text = "kernel memory settings are ignored: the kernel has no such limit any more";
         context.journal.warn(format_args!("{text}"));
+    }
+    if record.cgroup.ignores_shares(&changed) {
+        context.journal.warn(format_args!("{IGNORED_SHARES}"));
     }
     Cgroup::open(&record.cgroup).update(&mut record.cgroup, &changed)?;
     state.replace_record(&record)?;

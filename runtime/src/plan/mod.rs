@@ -18,7 +18,8 @@ pub use step::*;
 
 use crate::resctrl::{self, ResctrlFacts, ResctrlPlan, ResctrlRefusal};
 use crate::spec::{
-    ContainerPath, ContainerSpec, IdMap, Namespace, NetDevice, Rlimit, SeccompProfile, TimeOffsets,
+    ContainerPath, ContainerSpec, IdMap, Namespace, NetDevice, PropagationKind, Rlimit,
+    SeccompProfile, TimeOffsets,
 };
 use kernel::process::CloneFlags;
 use std::path::PathBuf;
@@ -168,6 +169,9 @@ pub struct PreparedTree {
     pub recursive: bool,
     /// A symlink is cloned itself.
     pub nofollow: bool,
+    /// What the container's mount namespace makes of all mounts, and is not there yet to make of
+    /// this one: as a peer of the host's mount it would pass on to the host what is mounted below.
+    pub propagation: Option<PropagationKind>,
     /// Its id mapping.
     pub idmap: Option<TreeIdMap>,
 }

@@ -184,13 +184,8 @@ impl<'a> Planner<'a> {
             self.steps.push(Step::BindRootfs { path, prepared: None });
             return;
         }
-        let shown = self.spec.rootfs_propagation;
-        let default = Propagation { kind: PropagationKind::Slave, recursive: true };
-        let propagation = match shown {
-            Some(p) if p.kind == PropagationKind::Private => Propagation { recursive: true, ..p },
-            _ => default,
-        };
-        self.steps.push(Step::SetRootPropagation(propagation));
+        let kind = self.namespace_propagation();
+        self.steps.push(Step::SetRootPropagation(Propagation { kind, recursive: true }));
         let prepared = self.child_is_weaker().then(|| {
             let slot = self.slots.next();
             self.prepared.push(PreparedTree {
@@ -198,11 +193,20 @@ impl<'a> Planner<'a> {
                 source: path.clone(),
                 recursive: true,
                 nofollow: false,
+                propagation: Some(kind),
                 idmap: None,
             });
             slot
         });
         self.steps.push(Step::BindRootfs { path, prepared });
+    }
+
+    /// What becomes of all mounts in a mount namespace of the container's own.
+    fn namespace_propagation(&self) -> PropagationKind {
+        match self.spec.rootfs_propagation {
+            Some(p) if p.kind == PropagationKind::Private => PropagationKind::Private,
+            _ => PropagationKind::Slave,
+        }
     }
 
     /// Resolves `path` beneath the topmost mount over it, where this plan made that mount anew:
@@ -360,6 +364,8 @@ impl<'a> Planner<'a> {
             source: source.clone(),
             recursive,
             nofollow,
+            propagation: (self.spec.namespaces.mount != Namespace::Inherit)
+                .then(|| self.namespace_propagation()),
             idmap,
         });
         MountSource::Prepared { tree, source }

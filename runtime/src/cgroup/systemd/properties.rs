@@ -36,12 +36,23 @@ pub fn rounded_quota(quota: i64, period: Option<u64>) -> i64 {
     i64::try_from(rounded / MICROSECONDS_PER_SECOND).unwrap_or(i64::MAX)
 }
 
-/// `resources` with what systemd rounds as it will round it.
+/// `resources` with what systemd rounds as it will round it, and without what it can't hold
+/// ([`drops_weight`]).
 #[must_use]
-pub fn as_kept(resources: &Resources) -> Resources {
+pub fn as_kept(resources: &Resources, kind: LayoutKind) -> Resources {
     let mut kept = resources.clone();
     kept.cpu.quota = kept.cpu.quota.map(|quota| rounded_quota(quota, kept.cpu.period));
+    if drops_weight(resources, kind) {
+        kept.cpu.shares = None;
+    }
     kept
+}
+
+/// Whether shares are asked for an idle cgroup: to systemd a weight of 0 is what makes it idle.
+#[must_use]
+pub fn drops_weight(resources: &Resources, kind: LayoutKind) -> bool {
+    let cpu = &resources.cpu;
+    kind == LayoutKind::V2 && cpu.idle == Some(1) && cpu.shares.is_some_and(|shares| shares != 0)
 }
 
 /// The properties for `resources` on a host of this shape, for systemd `version`.
@@ -271,6 +282,22 @@ mod tests {
             pids_limit: Some(0),
             ..Resources::default()
         }
+    }
+
+    #[test]
+    fn what_systemd_can_not_hold_is_not_kept() {
+        let cpu = Cpu {
+            quota: Some(500_000),
+            period: Some(900_000),
+            shares: Some(200),
+            idle: Some(1),
+            ..Cpu::default()
+        };
+        let resources = Resources { cpu, ..Resources::default() };
+        let kept = as_kept(&resources, LayoutKind::V2).cpu;
+        assert_eq!((kept.quota, kept.shares), (Some(504_000), None));
+        let kept = as_kept(&resources, LayoutKind::V1).cpu;
+        assert_eq!((kept.quota, kept.shares), (Some(504_000), Some(200)));
     }
 
     #[test]

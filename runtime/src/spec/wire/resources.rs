@@ -10,6 +10,8 @@ use super::{Entries, Text};
 pub(in crate::spec) struct Resources<'a> {
     pub(in crate::spec) devices: Option<Vec<DeviceRule<'a>>>,
     pub(in crate::spec) memory: Option<Memory>,
+    // runc reads names in any case, and files for `update -r` have these.
+    #[serde(alias = "CPU")]
     pub(in crate::spec) cpu: Option<Cpu<'a>>,
     #[serde(rename = "blockIO")]
     pub(in crate::spec) block_io: Option<BlockIo>,
@@ -58,7 +60,9 @@ pub(in crate::spec) struct Cpu<'a> {
     pub(in crate::spec) period: Option<u64>,
     pub(in crate::spec) realtime_runtime: Option<i64>,
     pub(in crate::spec) realtime_period: Option<u64>,
+    #[serde(alias = "Cpus")]
     pub(in crate::spec) cpus: Option<Text<'a>>,
+    #[serde(alias = "Mems")]
     pub(in crate::spec) mems: Option<Text<'a>>,
     pub(in crate::spec) idle: Option<i64>,
 }
