@@ -10,7 +10,7 @@ use crate::state::{Record, StateDir, Status};
 
 /// What a caller hears whose shares are left out.
 pub(super) const IGNORED_SHARES: &str =
-    "unable to apply both cpu.shares and cpu.idle to systemd, ignoring cpu.shares";
+    "unable to apply both a weight and cpu.idle to systemd, ignoring the weight";
 
 /// Changes what the request names, and leaves all else as it is.
 ///

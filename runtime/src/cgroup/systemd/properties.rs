@@ -22,6 +22,9 @@ const QUOTA_PERIOD: u32 = 242;
 const ALLOWED_CPUS: u32 = 244;
 const IDLE_WEIGHT: u32 = 252;
 const OOM_POLICY: u32 = 253;
+/// Files of version 2.
+const IDLE: &str = "cpu.idle";
+const WEIGHT: &str = "cpu.weight";
 
 /// The quota that systemd will make of `quota`, so that both write the same.
 #[must_use]
@@ -44,15 +47,18 @@ pub fn as_kept(resources: &Resources, kind: LayoutKind) -> Resources {
     kept.cpu.quota = kept.cpu.quota.map(|quota| rounded_quota(quota, kept.cpu.period));
     if drops_weight(resources, kind) {
         kept.cpu.shares = None;
+        kept.unified.remove(WEIGHT);
     }
     kept
 }
 
-/// Whether shares are asked for an idle cgroup: to systemd a weight of 0 is what makes it idle.
+/// Whether a weight is asked for an idle cgroup: to systemd a weight of 0 is what makes it idle.
 #[must_use]
 pub fn drops_weight(resources: &Resources, kind: LayoutKind) -> bool {
-    let cpu = &resources.cpu;
-    kind == LayoutKind::V2 && cpu.idle == Some(1) && cpu.shares.is_some_and(|shares| shares != 0)
+    let (cpu, unified) = (&resources.cpu, &resources.unified);
+    let is_idle = cpu.idle == Some(1) || unified.get(IDLE).is_some_and(|text| text.trim() == "1");
+    let shares = cpu.shares.is_some_and(|shares| shares != 0);
+    kind == LayoutKind::V2 && is_idle && (shares || unified.contains_key(WEIGHT))
 }
 
 /// The properties for `resources` on a host of this shape, for systemd `version`.
@@ -208,8 +214,8 @@ impl List {
             text => text.parse::<u64>().map_err(|_| bad()),
         };
         match file {
-            "cpu.idle" if text == "1" && self.version >= IDLE_WEIGHT => self.number("CPUWeight", 0),
-            "cpu.weight" if !is_idle => self.number("CPUWeight", count()?),
+            IDLE if text == "1" && self.version >= IDLE_WEIGHT => self.number("CPUWeight", 0),
+            WEIGHT if !is_idle => self.number("CPUWeight", count()?),
             "cpu.max" => {
                 let mut words = text.split_whitespace();
                 let quota = match words.next() {
@@ -296,6 +302,11 @@ mod tests {
         let resources = Resources { cpu, ..Resources::default() };
         let kept = as_kept(&resources, LayoutKind::V2).cpu;
         assert_eq!((kept.quota, kept.shares), (Some(504_000), None));
+        let mut unified = Resources::default();
+        unified.unified.insert(IDLE.to_owned(), "1".to_owned());
+        assert_eq!(as_kept(&unified, LayoutKind::V2), unified);
+        unified.unified.insert(WEIGHT.to_owned(), "8".to_owned());
+        assert_eq!(as_kept(&unified, LayoutKind::V2).unified.len(), 1);
         let kept = as_kept(&resources, LayoutKind::V1).cpu;
         assert_eq!((kept.quota, kept.shares), (Some(504_000), Some(200)));
     }

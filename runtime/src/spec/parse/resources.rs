@@ -24,6 +24,7 @@ pub(super) fn read_resources(
         devices,
         memory,
         cpu,
+        cpu_in_capitals,
         block_io,
         pids,
         hugepage_limits,
@@ -35,7 +36,7 @@ pub(super) fn read_resources(
     Ok(Resources {
         devices: read_device_rules(devices, &at.field("devices"))?,
         memory: read_memory(memory, &at.field("memory"))?,
-        cpu: read_cpu(cpu, &at.field("cpu"))?,
+        cpu: read_cpu(cpu_in_capitals, &at.field("CPU"))?.or(read_cpu(cpu, &at.field("cpu"))?),
         block_io: read_block_io(block_io, &at.field("blockIO"))?,
         pids_limit: read_pids(pids, &at.field("pids"))?,
         hugepages: read_hugepages(hugepage_limits, &at.field("hugepageLimits"))?,
@@ -136,6 +137,23 @@ fn read_memory(memory: Option<wire::Memory>, at: &At<'_>) -> Result<Memory, Spec
         use_hierarchy,
         check_before_update,
     })
+}
+
+impl Cpu {
+    /// What is not set here is as in `other`.
+    fn or(self, other: Cpu) -> Cpu {
+        Cpu {
+            shares: self.shares.or(other.shares),
+            quota: self.quota.or(other.quota),
+            burst: self.burst.or(other.burst),
+            period: self.period.or(other.period),
+            realtime_runtime: self.realtime_runtime.or(other.realtime_runtime),
+            realtime_period: self.realtime_period.or(other.realtime_period),
+            cpus: self.cpus.or(other.cpus),
+            mems: self.mems.or(other.mems),
+            idle: self.idle.or(other.idle),
+        }
+    }
 }
 
 fn read_cpu(cpu: Option<wire::Cpu<'_>>, at: &At<'_>) -> Result<Cpu, SpecError> {

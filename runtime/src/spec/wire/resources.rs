@@ -10,9 +10,10 @@ use super::{Entries, Text};
 pub(in crate::spec) struct Resources<'a> {
     pub(in crate::spec) devices: Option<Vec<DeviceRule<'a>>>,
     pub(in crate::spec) memory: Option<Memory>,
-    // runc reads names in any case, and files for `update -r` have these.
-    #[serde(alias = "CPU")]
     pub(in crate::spec) cpu: Option<Cpu<'a>>,
+    /// The same: runc reads names in any case, and what is written for it has this one.
+    #[serde(rename = "CPU")]
+    pub(in crate::spec) cpu_in_capitals: Option<Cpu<'a>>,
     #[serde(rename = "blockIO")]
     pub(in crate::spec) block_io: Option<BlockIo>,
     pub(in crate::spec) pids: Option<Pids>,

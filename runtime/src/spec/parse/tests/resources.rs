@@ -75,6 +75,9 @@ fn cpu_limits() {
         r#"{"cpu":{"mems":"0\n1"}}"#,
         "error: `cpu.mems`: `0\n1` is not a list of numbers such as `0-3,7`",
     );
+    let cpu = read(r#"{"cpu":{"shares":5,"cpus":"0"},"CPU":{"Cpus":"1","Mems":"0"}}"#).cpu;
+    let lists = (cpu.cpus.as_deref(), cpu.mems.as_deref());
+    assert_eq!((cpu.shares, lists), (Some(5), (Some("1"), Some("0"))));
     check(r#"{"cpu":{"idle":-1}}"#, "error: `cpu.idle`: -1 is not between 0 and 1");
 }
 
