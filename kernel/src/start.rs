@@ -17,8 +17,9 @@ pub struct Program {
     /// Whether a call with these arguments, the program's name first, must not run from a file
     /// that others can write ([`exe::is_protected`]).
     pub wants_protection: fn(&mut dyn Iterator<Item = &CStr>) -> bool,
-    /// Everything else: from the words after the program's name, and the reason why it could not
-    /// be protected, to the exit code.
+    /// Everything else: from the words of the command line, the program's name first, and the
+    /// reason why it could not be protected, to the exit code. Not every C library lets the
+    /// standard library know the words.
     pub main: fn(&[OsString], Result<()>) -> u8,
 }
 
@@ -74,7 +75,7 @@ pub unsafe fn enter(
     }
     crate::signal::ignore_broken_pipes();
     let words: Vec<OsString> =
-        words().skip(1).map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
+        words().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let code = (program.main)(&words, protected);
     #[expect(clippy::exit, reason = "this is where the program ends; output is flushed")]
     std::process::exit(code.into())

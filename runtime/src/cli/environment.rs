@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::request::InheritedFds;
@@ -25,9 +25,9 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the environment of this process.
+    /// Reads the environment of this process, which was called by `name`.
     #[must_use]
-    pub fn of_process() -> Environment {
+    pub fn of_process(name: &OsStr) -> Environment {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let text = |name: &str| get(name)?.into_string().ok();
         let usual_bus = || Some(format!("unix:path={}/bus", text("XDG_RUNTIME_DIR")?));
@@ -41,7 +41,7 @@ impl Environment {
             user_bus,
             notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
             listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
-            called_runc: called_runc(),
+            called_runc: Path::new(name).file_name().is_some_and(|name| name == "runc"),
         }
     }
 
@@ -62,12 +62,6 @@ impl Environment {
     pub(super) fn inherited_fds(&self, preserve: u32) -> InheritedFds {
         InheritedFds { listen: self.listen_fds, preserve }
     }
-}
-
-/// Whether the last part of the program's name, as the caller gave it, is `runc`.
-pub(super) fn called_runc() -> bool {
-    let name = std::env::args_os().next().unwrap_or_default();
-    Path::new(&name).file_name().is_some_and(|name| name == "runc")
 }
 
 /// True for everyone but root of the initial user namespace, whose state was always in `/run`,

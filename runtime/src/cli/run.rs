@@ -35,7 +35,7 @@ fn may_start(words: &mut dyn Iterator<Item = &CStr>) -> bool {
     words.skip(1).any(|word| STARTING.iter().any(|name| word.to_bytes() == name.as_bytes()))
 }
 
-/// Runs the program on `words`, the command line without the program's name; the exit code.
+/// Runs the program on the words of its command line; the exit code.
 fn main(words: &[OsString], protected: kernel::Result<()>) -> u8 {
     let (environment, parser, log) = match set_up(words, protected) {
         Ok(set_up) => set_up,
@@ -75,7 +75,11 @@ fn set_up(
     words: &[OsString],
     protected: kernel::Result<()>,
 ) -> Result<(Environment, Parser, Log), SetupError> {
-    let environment = Environment::of_process();
+    let (name, words) = match words {
+        [name, words @ ..] => (name.as_os_str(), words),
+        [] => (OsStr::new(""), words),
+    };
+    let environment = Environment::of_process(name);
     let parser = Parser::new(words)?;
     if parser.command().is_some_and(|name| STARTING.iter().any(|starting| name == *starting)) {
         // A container must never get at the file of the program that starts it (CVE-2019-5736).
