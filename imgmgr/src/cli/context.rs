@@ -45,6 +45,12 @@ impl CredentialSource for Given {
     }
 }
 
+impl GlobalArgs {
+    fn durability(&self) -> Durability {
+        if self.no_sync { Durability::NoSync } else { Durability::Sync }
+    }
+}
+
 impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Done<Self> {
         let root = match &global.root {
@@ -52,12 +58,12 @@ impl Context {
             None => default_root()?,
         };
         let paths = config_paths(&global);
-        let durability = if global.no_sync { Durability::NoSync } else { Durability::Sync };
-        Ok(Self { global, root, paths, disk: Arc::new(RealDisk::new(durability)) })
+        let disk = Arc::new(RealDisk::new(global.durability()));
+        Ok(Self { global, root, paths, disk })
     }
 
     pub(crate) fn durability(&self) -> Durability {
-        if self.global.no_sync { Durability::NoSync } else { Durability::Sync }
+        self.global.durability()
     }
 
     pub(crate) fn store_path(&self) -> PathBuf {

@@ -104,13 +104,7 @@ impl Disk for RealDisk {
     }
 
     fn write_at(&self, file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-        file.write_all_at(bytes, offset)?;
-        if self.durability == Durability::Sync
-            && let Some(ahead) = self.ahead_of(file)
-        {
-            ahead.note(bytes.len() as u64);
-        }
-        Ok(())
+        file.write_all_at(bytes, offset)
     }
 
     fn set_len(&self, file: &File, len: u64) -> io::Result<()> {

@@ -54,7 +54,7 @@ pub struct Ingest {
     data: File,
     journal: File,
     /// Most of it is on the disk by the time it is published.
-    _ahead: Option<Arc<SyncAhead>>,
+    ahead: Option<Arc<SyncAhead>>,
     progress: Mutex<Progress>,
     moved: Condvar,
 }
@@ -111,7 +111,7 @@ impl Store {
             directory,
             data,
             journal,
-            _ahead: ahead,
+            ahead,
             progress: Mutex::new(progress),
             moved: Condvar::new(),
         })))
@@ -337,7 +337,7 @@ impl IngestWriter {
     /// # Errors
     /// If the disk refuses, or the bytes go past the blob's end.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let Ingest { store, descriptor, directory, data, journal, .. } = &*self.ingest;
+        let Ingest { store, descriptor, directory, data, journal, ahead, .. } = &*self.ingest;
         let end = self.position + bytes.len() as u64;
         if end > descriptor.size {
             return Err(StoreError::Mismatch(crate::digest::Mismatch::Size {
@@ -351,7 +351,9 @@ impl IngestWriter {
             .write_at(data, bytes, self.position)
             .map_err(StoreError::io("write", directory))?;
         self.position = end;
-        if end - self.started >= WRITEBACK_BYTES {
+        if let Some(ahead) = ahead {
+            ahead.note(bytes.len() as u64);
+        } else if end - self.started >= WRITEBACK_BYTES {
             store.disk.start_writeback(data, self.started, end - self.started);
             self.started = end;
         }

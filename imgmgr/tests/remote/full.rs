@@ -4,7 +4,7 @@
 //! The test runs itself again in a mount namespace of its own, so that its mounts end with it.
 
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::registry::Registry;
@@ -224,6 +224,28 @@ pub(super) fn many_files() -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// The same image in each place that one can come from.
+pub(super) struct Sources {
+    /// A layout, as `copy` takes it.
+    pub(super) from: String,
+    /// In the registry.
+    pub(super) name: String,
+    /// A docker archive.
+    pub(super) archive: PathBuf,
+}
+
+impl Sources {
+    pub(super) fn make(place: &Place, registry: &Registry) -> Self {
+        layout(&place.path("in"), &[tar("a", 400_000), many_files(), tar("b", 30_000)]);
+        let name = format!("{}/app:1", registry.host);
+        let from = format!("oci:{}:v1", place.path("in").display());
+        let archive = place.path("archive.tar");
+        place.run(&["copy", &from, &format!("docker://{name}")]);
+        place.run(&["copy", &from, &format!("docker-archive:{}:{name}", archive.display())]);
+        Self { from, name, archive }
+    }
+}
+
 #[test]
 fn a_full_disk_spoils_nothing() {
     if !inside("full::a_full_disk_spoils_nothing") {
@@ -231,12 +253,7 @@ fn a_full_disk_spoils_nothing() {
     }
     let Some(registry) = Registry::open() else { return };
     let place = Place::new();
-    layout(&place.path("in"), &[tar("a", 400_000), many_files(), tar("b", 30_000)]);
-    let name = format!("{}/app:1", registry.host);
-    let from = format!("oci:{}:v1", place.path("in").display());
-    let archive = place.path("archive.tar");
-    place.run(&["copy", &from, &format!("docker://{name}")]);
-    place.run(&["copy", &from, &format!("docker-archive:{}:{name}", archive.display())]);
+    let Sources { from, name, archive } = Sources::make(&place, &registry);
     let target = place.path("mnt");
     std::fs::create_dir(&target).unwrap();
     let pulled = || vec![words(&format!("pull {name}"))];

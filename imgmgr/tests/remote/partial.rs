@@ -139,6 +139,18 @@ fn equal_keys_for_other_bytes_cost_no_more_than_a_whole_pull() {
     }
 }
 
+/// A pull of `new` beside `old` uses nothing of the table of contents, and `validate` says `why`.
+#[track_caller]
+fn is_fetched_whole(format: Format, old: &Layer, new: &Layer, why: &str) {
+    let Some((_registry, wire)) = serve(old, new) else { return };
+    let place = Place::new();
+    let moved = pull_both(&wire, &place);
+    assert!(moved >= new.blob.len() as u64, "{format:?}: {moved}");
+    let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(why), "{text}");
+}
+
 #[test]
 fn a_toc_that_is_not_the_annotated_one_is_not_used() {
     for format in FORMATS {
@@ -148,13 +160,7 @@ fn a_toc_that_is_not_the_annotated_one_is_not_used() {
         for value in new.annotations.values_mut().filter(|value| value.starts_with("sha256:")) {
             *value = digest(b"another");
         }
-        let Some((_registry, wire)) = serve(&old, &new) else { return };
-        let place = Place::new();
-        let moved = pull_both(&wire, &place);
-        assert!(moved >= new.blob.len() as u64, "{format:?}: {moved}");
-        let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("the table of contents has digest"), "{text}");
+        is_fetched_whole(format, &old, &new, "the table of contents has digest");
     }
 }
 
@@ -166,13 +172,7 @@ fn a_toc_of_an_unknown_version_is_not_used() {
         let all = files(4, 600 << 10);
         let old = layer(format, &all, |_| {});
         let new = layer(format, &all[1..], |toc| toc["version"] = 2.into());
-        let Some((_registry, wire)) = serve(&old, &new) else { return };
-        let place = Place::new();
-        let moved = pull_both(&wire, &place);
-        assert!(moved >= new.blob.len() as u64, "{format:?}: {moved}");
-        let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("has version 2, and only 1 is known"), "{text}");
+        is_fetched_whole(format, &old, &new, "has version 2, and only 1 is known");
     }
 }
 
@@ -186,13 +186,7 @@ fn a_toc_whose_pieces_overlap_is_not_used() {
         let second = entries.iter().rposition(|entry| entry["name"] == "data/00001").unwrap();
         entries[0]["endOffset"] = entries[second]["offset"].clone();
     });
-    let Some((_registry, wire)) = serve(&old, &new) else { return };
-    let place = Place::new();
-    let moved = pull_both(&wire, &place);
-    assert!(moved >= new.blob.len() as u64, "{moved}");
-    let output = place.plain(&["validate", &format!("{}/app:v2", wire.host)]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("its chunk overlaps another one"), "{text}");
+    is_fetched_whole(Format::ZstdChunked, &old, &new, "its chunk overlaps another one");
 }
 
 /// Entries that take 25 times the memory of their JSON: a gigabyte without a limit.

@@ -54,13 +54,11 @@ impl Disk<'_> {
     }
 }
 
+#[track_caller]
 fn succeeding(place: &Place, args: &str) -> String {
     let words = words(args);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let output = place.durable(&words).arg("--tls-verify=false").output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{args}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
+    succeeds(place.durable(&words).arg("--tls-verify=false"))
 }
 
 fn can_cut() -> bool {

@@ -6,7 +6,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::full::{check_failure, check_leftovers, copy, inside, many_files, plain, run, words};
+use super::full::{
+    Sources, check_failure, check_leftovers, copy, inside, many_files, plain, run, words,
+};
 use super::registry::{Registry, have};
 use super::support::{Place, layout, succeeds, tar};
 
@@ -126,12 +128,7 @@ fn a_used_up_quota_spoils_nothing() {
     }
     let Some(registry) = Registry::open() else { return };
     let place = Place::new();
-    layout(&place.path("in"), &[tar("a", 400_000), many_files(), tar("b", 30_000)]);
-    let name = format!("{}/app:1", registry.host);
-    let from = format!("oci:{}:v1", place.path("in").display());
-    let archive = place.path("archive.tar");
-    place.run(&["copy", &from, &format!("docker://{name}")]);
-    place.run(&["copy", &from, &format!("docker-archive:{}:{name}", archive.display())]);
+    let Sources { name, archive, .. } = Sources::make(&place, &registry);
     let (image, at) = (place.path("disk.img"), place.path("data"));
     let _ = std::fs::remove_dir_all(&at);
     let disk = Disk { image: &image, at: &at };

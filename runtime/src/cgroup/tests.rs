@@ -159,19 +159,28 @@ impl Drop for Made {
     }
 }
 
-fn plan(path: &str, resources: &Resources, layout: &CgroupLayout) -> CgroupPlan {
-    let extensions = Extensions::default();
-    let request = CgroupRequest {
-        id: "unused",
-        driver: Driver::Cgroupfs,
-        cgroups_path: Some(path),
+fn request<'a>(
+    driver: Driver,
+    path: Option<&'a str>,
+    resources: &'a Resources,
+    extensions: &'a Extensions,
+) -> CgroupRequest<'a> {
+    CgroupRequest {
+        id: "c1",
+        driver,
+        cgroups_path: path,
         resources,
         device_nodes: &[],
-        extensions: &extensions,
+        extensions,
         rootless: false,
         user_bus: None,
         delegate_to: None,
-    };
+    }
+}
+
+fn plan(path: &str, resources: &Resources, layout: &CgroupLayout) -> CgroupPlan {
+    let extensions = Extensions::default();
+    let request = request(Driver::Cgroupfs, Some(path), resources, &extensions);
     CgroupPlan::new(&request, layout).unwrap()
 }
 

@@ -75,20 +75,19 @@ pub(super) fn dispatch(
     environment: &Environment,
 ) -> Outcome {
     let is_exec = matches!(request, Request::Exec(_));
-    let opening = if environment.called_runc { runc_words::opening(&request) } else { None };
+    let opening = if environment.called_runc {
+        runc_words::opening(&request)
+    } else {
+        is_exec.then_some("exec failed")
+    };
     match perform(Context { settings, journal: log }, request, environment) {
         Ok(code) => Outcome::Exit(code),
         Err(error) => Outcome::Failed {
             bare: !is_exec && error.is_execve(),
-            context: match opening.or(is_exec.then_some("exec failed")) {
-                Some(opening) => {
-                    let stage = runc_words::stage(&error).filter(|_| environment.called_runc);
-                    Some(
-                        [Some(opening), stage].into_iter().flatten().collect::<Vec<_>>().join(": "),
-                    )
-                }
-                None => None,
-            },
+            context: opening.map(|opening| match runc_words::stage(&error) {
+                Some(stage) if environment.called_runc => format!("{opening}: {stage}"),
+                _ => opening.to_owned(),
+            }),
             error: Box::new(error),
             code: if is_exec { u8::MAX } else { 1 },
         },

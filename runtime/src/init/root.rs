@@ -17,27 +17,23 @@ const MAX_MOUNTINFO: usize = 16 << 20;
 
 /// Sets the propagation of what is mounted at `path`.
 pub(super) fn set_propagation(path: &CStr, propagation: Propagation) -> kernel::Result<()> {
-    let mut flags = match propagation.kind {
-        PropagationKind::Shared => PropagationFlags::SHARED,
-        PropagationKind::Slave => PropagationFlags::DOWNSTREAM,
-        PropagationKind::Private => PropagationFlags::PRIVATE,
-        PropagationKind::Unbindable => PropagationFlags::UNBINDABLE,
-    };
+    let mut flags = propagation_flag(propagation.kind);
     flags.set(PropagationFlags::REC, propagation.recursive);
     mount::set_propagation(path, flags)
 }
 
 /// The `MS_*` bit mount_setattr(2) takes.
 pub(crate) fn propagation_bit(kind: PropagationKind) -> u64 {
-    u64::from(
-        match kind {
-            PropagationKind::Shared => PropagationFlags::SHARED,
-            PropagationKind::Slave => PropagationFlags::DOWNSTREAM,
-            PropagationKind::Private => PropagationFlags::PRIVATE,
-            PropagationKind::Unbindable => PropagationFlags::UNBINDABLE,
-        }
-        .bits(),
-    )
+    u64::from(propagation_flag(kind).bits())
+}
+
+fn propagation_flag(kind: PropagationKind) -> PropagationFlags {
+    match kind {
+        PropagationKind::Shared => PropagationFlags::SHARED,
+        PropagationKind::Slave => PropagationFlags::DOWNSTREAM,
+        PropagationKind::Private => PropagationFlags::PRIVATE,
+        PropagationKind::Unbindable => PropagationFlags::UNBINDABLE,
+    }
 }
 
 impl Child<'_> {

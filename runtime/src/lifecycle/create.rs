@@ -267,15 +267,16 @@ impl Attempt<'_> {
     fn prepare_mounts(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {
         for wanted in &self.plan.prepared {
             let path = || wanted.source.clone();
+            let failed =
+                |e: kernel::Errno| LifecycleError::PrepareMount { path: path(), source: e.into() };
             let how = CloneTree { recursive: wanted.recursive, nofollow: wanted.nofollow };
             let tree = kernel::mount::clone_tree(file::CWD, wanted.source.as_path(), how)
-                .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
+                .map_err(failed)?;
             if let Some(kind) = wanted.propagation {
                 let propagation = propagation_bit(kind);
                 let change =
                     SetAttributes { propagation, recursive: true, ..SetAttributes::default() };
-                kernel::mount::set_attributes(&tree, change)
-                    .map_err(|e| LifecycleError::PrepareMount { path: path(), source: e.into() })?;
+                kernel::mount::set_attributes(&tree, change).map_err(failed)?;
             }
             if let Some(idmap) = &wanted.idmap {
                 let namespace = idmap::tree_namespace(idmap, slots)?;

@@ -61,7 +61,8 @@ pub fn drops_weight(resources: &Resources, kind: LayoutKind) -> bool {
     kind == LayoutKind::V2 && is_idle && (shares || unified.contains_key(WEIGHT))
 }
 
-/// The properties for `resources` on a host of this shape, for systemd `version`.
+/// The properties for `resources`, which are [`as_kept`], on a host of this shape, for systemd
+/// `version`.
 ///
 /// # Errors
 /// [`CgroupError::Refused`] for a list of CPUs or a value of `unified` that is none.
@@ -104,7 +105,7 @@ pub fn limit_properties(
         }
     }
     for (file, text) in &resources.unified {
-        list.unified(file, text.trim(), is_idle)?;
+        list.unified(file, text.trim())?;
     }
     Ok(list.properties)
 }
@@ -206,7 +207,7 @@ impl List {
 
     /// A file of version 2 as the property that systemd keeps of it; unknown ones are written
     /// only.
-    fn unified(&mut self, file: &str, text: &str, is_idle: bool) -> Result<(), CgroupError> {
+    fn unified(&mut self, file: &str, text: &str) -> Result<(), CgroupError> {
         let property = format!("unified resource {file}");
         let bad = || refused(&property, "its value is no number");
         let count = || match text {
@@ -215,7 +216,7 @@ impl List {
         };
         match file {
             IDLE if text == "1" && self.version >= IDLE_WEIGHT => self.number("CPUWeight", 0),
-            WEIGHT if !is_idle => self.number("CPUWeight", count()?),
+            WEIGHT => self.number("CPUWeight", count()?),
             "cpu.max" => {
                 let mut words = text.split_whitespace();
                 let quota = match words.next() {

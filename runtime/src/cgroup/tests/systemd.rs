@@ -14,17 +14,7 @@ fn systemd_plan(resources: &Resources) -> Option<(CgroupPlan, CgroupRecord)> {
         ..Extensions::default()
     };
     let path = format!("runt-test.slice:runt:{}", unique_name());
-    let request = CgroupRequest {
-        id: "c1",
-        driver: Driver::Systemd,
-        cgroups_path: Some(&path),
-        resources,
-        device_nodes: &[],
-        extensions: &extensions,
-        rootless: false,
-        user_bus: None,
-        delegate_to: None,
-    };
+    let request = request(Driver::Systemd, Some(&path), resources, &extensions);
     let plan = CgroupPlan::new(&request, &layout).unwrap();
     let record = CgroupRecord::of(&plan, resources);
     Some((plan, record))
@@ -99,17 +89,7 @@ fn a_host_without_systemd_says_so() {
     }
     let Some(layout) = host() else { return };
     let (resources, extensions) = (Resources::default(), Extensions::default());
-    let request = CgroupRequest {
-        id: "c1",
-        driver: Driver::Systemd,
-        cgroups_path: None,
-        resources: &resources,
-        device_nodes: &[],
-        extensions: &extensions,
-        rootless: false,
-        user_bus: None,
-        delegate_to: None,
-    };
+    let request = request(Driver::Systemd, None, &resources, &extensions);
     let plan = CgroupPlan::new(&request, &layout).unwrap();
     assert!(matches!(Cgroup::create(&plan), Err(CgroupError::NoSystemd)));
 }
@@ -126,15 +106,9 @@ fn a_users_systemd_holds_a_container_without_root() {
     let resources = Resources { devices: deny_all(), pids_limit: Some(30), ..Resources::default() };
     let path = format!(":runt:{}", unique_name());
     let request = CgroupRequest {
-        id: "c1",
-        driver: Driver::Systemd,
-        cgroups_path: Some(&path),
-        resources: &resources,
-        device_nodes: &[],
-        extensions: &extensions,
         rootless: true,
         user_bus: Some(&address),
-        delegate_to: None,
+        ..request(Driver::Systemd, Some(&path), &resources, &extensions)
     };
     let plan = CgroupPlan::new(&request, &CgroupLayout::probe().unwrap()).unwrap();
     let record = CgroupRecord::of(&plan, &resources);
