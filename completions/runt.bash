@@ -80,7 +80,7 @@ _runt() {
 
     case "${cmd}" in
         runt)
-            opts="-v -h --root --log --log-format --debug --systemd-cgroup --rootless --criu --version --help check checkpoint create delete events exec features kill list pause plan ps restore resume run spec start state update"
+            opts="-v -h --root --log --log-format --debug --systemd-cgroup --rootless --allow-systemd-property --criu --version --help check checkpoint create delete events exec features kill list pause plan ps restore resume run spec start state update"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -99,6 +99,10 @@ _runt() {
                     return 0
                     ;;
                 --rootless)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-systemd-property)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_runt_global_optspecs
-    string join \n root= log= log-format= debug systemd-cgroup rootless= criu= v/version h/help
+    string join \n root= log= log-format= debug systemd-cgroup rootless= allow-systemd-property= criu= v/version h/help
 end
 
 function __fish_runt_needs_command
@@ -28,6 +28,7 @@ complete -c runt -n "__fish_runt_needs_command" -l root -d 'Directory that holds
 complete -c runt -n "__fish_runt_needs_command" -l log -d 'File that messages are appended to [default: standard error]' -r -F
 complete -c runt -n "__fish_runt_needs_command" -l log-format -d 'Format of messages: text or json' -r
 complete -c runt -n "__fish_runt_needs_command" -l rootless -d 'Go on where permission on control groups is missing: true, false or auto' -r
+complete -c runt -n "__fish_runt_needs_command" -l allow-systemd-property -d 'Let annotations set this property of the container\'s systemd scope; `all`: any, also those that run programs on the host' -r
 complete -c runt -n "__fish_runt_needs_command" -l criu -d 'Accepted and ignored: criu is taken from $PATH' -r -F
 complete -c runt -n "__fish_runt_needs_command" -l debug -d 'Log what is done'
 complete -c runt -n "__fish_runt_needs_command" -l systemd-cgroup -d 'Let systemd make control groups; cgroupsPath is then slice:prefix:name'

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::container_id::ContainerId;
-use crate::spec::Resources;
+use crate::spec::{Resources, SystemdProperties};
 
 /// What holds for every command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Settings {
     pub rootless: Rootless,
     /// The D-Bus address of the user's bus, where the environment tells one.
     pub user_bus: Option<String>,
+    /// `--allow-systemd-property`.
+    pub systemd_properties: SystemdProperties,
 }
 
 /// Who makes control groups.

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::harness::cgroups;
-use crate::harness::expect::{equal, holds};
+use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::{Need, has_cgroup_v2};
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
@@ -63,6 +63,8 @@ pub(crate) const TESTS: &[Test] = &[
     test("events-oom", "runc-events(8)", &[Need::Controller("memory")], oom),
     test("exec-sub-cgroup", "runc-exec(8) --cgroup", &[], exec_sub),
     test("exec-sub-cgroup-missing-fails", "runc-exec(8) --cgroup", &[], exec_sub_missing),
+    test("exec-follows-init", "runc-exec(8) --cgroup", &[Need::CgroupV2], exec_follows),
+    test("exec-after-init-left", "runc-exec(8) --cgroup", &[Need::CgroupV2], exec_after_init_left),
     test(
         "systemd-path-format-refused",
         "runc(8) --systemd-cgroup",
@@ -76,6 +78,7 @@ pub(crate) const TESTS: &[Test] = &[
         no_systemd,
     ),
     test("systemd-scope", "runc(8) --systemd-cgroup", &[Need::Systemd], systemd_scope),
+    test("systemd-property-allowed", "RUNTIME.md S16", &[Need::Systemd], systemd_property_allowed),
 ];
 
 /// The hierarchy whose paths the tests look at, by controller name.
@@ -379,6 +382,45 @@ fn exec_sub_missing(scene: &Scene) -> Result<()> {
         .map(drop)
 }
 
+/// The container's cgroup may hold no process once its controllers are on for those below
+/// (cgroups(7), "no internal processes"). It has moved its init before.
+fn exec_follows(scene: &Scene) -> Result<()> {
+    let container = scene.idle(|b| {
+        b.mount("/sys/fs/cgroup", "cgroup", "cgroup", &[]);
+    })?;
+    let (dir, pid) = (container.cgroup_dir("")?, container.pid()?);
+    fs::create_dir(dir.join("below"))?;
+    fs::write(dir.join("below/cgroup.procs"), pid.to_string())?;
+    let ends = |end: &str| {
+        let text = container.sh("cat /proc/self/cgroup")?;
+        holds(&text, text.trim_end().ends_with(end))
+    };
+    let own = dir.file_name().and_then(|name| name.to_str()).context("no name")?;
+    ends(&format!("/{own}"))?;
+    let controllers = fs::read_to_string(dir.join("cgroup.controllers"))?;
+    let controller = controllers.split_whitespace().next().context("no controller")?;
+    fs::write(dir.join("cgroup.subtree_control"), format!("+{controller}"))?;
+    ends("/below")?;
+    // Who names the cgroup gets that one or none.
+    let refused = container.exec_command(&["--cgroup", "/"], &["true"]).run()?;
+    refused.fails_naming(&["cgroup"]).map(drop)
+}
+
+/// Init was moved away and its cgroup removed, as systemd removes an empty scope.
+fn exec_after_init_left(scene: &Scene) -> Result<()> {
+    let container = scene.idle(|_| {})?;
+    let (dir, pid) = (container.cgroup_dir("")?, container.pid()?);
+    let other = dir.parent().context("no parent")?.join(format!("{}-left", scene.tag));
+    fs::create_dir(&other)?;
+    fs::write(other.join("cgroup.procs"), pid.to_string())?;
+    fs::remove_dir(&dir)?;
+    let text = container.sh("cat /proc/self/cgroup")?;
+    holds(&text, text.trim_end().ends_with("-left"))?;
+    container.command("delete", &["--force"]).run()?.ok()?;
+    cgroups::destroy(&other);
+    Ok(())
+}
+
 fn systemd_format(scene: &Scene) -> Result<()> {
     let bundle = scene.bundle_with(|b| {
         b.set("/linux/cgroupsPath", json!("/not/a/unit"));
@@ -407,6 +449,30 @@ fn no_systemd(scene: &Scene) -> Result<()> {
         .run()?
         .fails_naming(&["systemd"])?;
     scene.is_absent(&id)
+}
+
+/// Off unless the caller, who is the administrator, allows it (CVE-2024-3154).
+fn systemd_property_allowed(scene: &Scene) -> Result<()> {
+    let id = scene.id();
+    let bundle = scene.bundle_with(|b| {
+        b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
+        b.set(
+            "/annotations",
+            json!({
+                "org.systemd.property.TimeoutStopUSec": "uint64 123000000",
+                "org.systemd.property.CollectMode": "'inactive-or-failed'",
+            }),
+        );
+    })?;
+    bundle.write()?;
+    let words = ["--systemd-cgroup", "--allow-systemd-property", "CollectMode", "create"];
+    scene.runtime(&words).arg("--bundle").arg(&bundle.dir).arg(&id).run()?.ok()?;
+    let unit = format!("conf-{id}.scope");
+    let words = ["show", "--property", "CollectMode,TimeoutStopUSec", &unit];
+    let shown = scene.program("systemctl").args(&words).run()?.ok()?.stdout;
+    scene.runtime(&["delete", "--force", &id]).run()?.ok()?;
+    contains("properties", &shown, "CollectMode=inactive-or-failed")?;
+    holds("the other stays as it was", !shown.contains("2min 3s"))
 }
 
 fn systemd_scope(scene: &Scene) -> Result<()> {

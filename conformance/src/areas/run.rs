@@ -346,5 +346,13 @@ fn called_runc(scene: &Scene) -> Result<()> {
     let log = scene.path("log");
     let output = run(&["--log", &log.display().to_string(), "--log-format", "json"])?.exits(1)?;
     holds("standard error has its own words", output.stderr.starts_with(opening))?;
-    contains("log", &fs::read_to_string(&log)?, &format!("\"msg\":\"{opening}"))
+    contains("log", &fs::read_to_string(&log)?, &format!("\"msg\":\"{opening}"))?;
+    // The failure of the program's own execution is told as the program would have.
+    let mut bundle = scene.bundle()?;
+    bundle.program("/odd", "#!/nowhere\n")?;
+    let id = scene.id();
+    scene.write(bundle.args(&["/odd"]), &id)?;
+    let program = scene.program(&runc).arg("--root").arg(scene.root());
+    let output = program.args(&["run", "--bundle"]).arg(&bundle.dir).arg(&id).run()?.exits(1)?;
+    equal("standard error", output.stderr.as_str(), "exec /odd: no such file or directory\n")
 }

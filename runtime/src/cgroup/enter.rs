@@ -83,7 +83,8 @@ impl Cgroup {
 
     /// Goes to the cgroup that `init` is in by now, if the container's own takes no process any
     /// more: on version 2 a container with a writable cgroup mount may have moved its processes
-    /// down and turned controllers on for them (cgroups(7), "no internal processes").
+    /// down and turned controllers on for them (cgroups(7), "no internal processes"), or away,
+    /// so that its own cgroup was removed.
     ///
     /// # Errors
     /// [`CgroupError::Read`], and [`CgroupError::Probe`] and [`CgroupError::ProbeParse`] if init
@@ -93,8 +94,10 @@ impl Cgroup {
             return Ok(());
         }
         let Some(dir) = self.unified() else { return Ok(()) };
-        if dir.read("cgroup.subtree_control")?.trim().is_empty() {
-            return Ok(());
+        match dir.read("cgroup.subtree_control") {
+            Ok(controllers) if controllers.trim().is_empty() => return Ok(()),
+            Err(error) if !error.is_gone() => return Err(error),
+            Ok(_) | Err(_) => {}
         }
         let file = PathBuf::from(format!("/proc/{}/cgroup", init.0));
         let bytes = kernel::cgroupfs::read_path(&file)

@@ -287,6 +287,11 @@ impl Cgroup {
         }
     }
 
+    /// Whether the directory that [`Cgroup::clone_target`] would be was removed.
+    pub fn is_gone(&self) -> bool {
+        self.clone_target().is_err_and(|error| error.is_gone())
+    }
+
     /// Moves `pid` into every directory where `CLONE_INTO_CGROUP` did not put it, and starts the
     /// unit with the systemd driver.
     ///

@@ -23,6 +23,7 @@ pub use value::{TextError, Value};
 pub use wire::{Message, MessageKind, WireError};
 
 use super::{CgroupError, LayoutKind, SliceName, UnitName};
+use crate::spec::SystemdProperties;
 
 /// One property of a unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,12 +82,11 @@ pub fn annotated_properties(asked: &[(String, String)]) -> Result<Vec<Property>,
 }
 
 fn annotated(name: &str, text: &str) -> Result<Property, CgroupError> {
-    const SHORTEST_NAME: usize = 3;
     let refused = |why: String| CgroupError::Refused {
         property: format!("annotation org.systemd.property.{name}"),
         why,
     };
-    if name.len() < SHORTEST_NAME || !name.bytes().all(|b| b.is_ascii_alphabetic()) {
+    if !SystemdProperties::is_name(name) {
         return Err(refused("its name is not made of letters".to_owned()));
     }
     let value = Value::parse(text).map_err(|error| refused(error.to_string()))?;

@@ -82,8 +82,11 @@ pub(super) fn dispatch(
     };
     match perform(Context { settings, journal: log }, request, environment) {
         Ok(code) => Outcome::Exit(code),
+        Err(error) if !is_exec && error.is_execve() => {
+            Outcome::Failed { bare: true, context: None, error: Box::new(error), code: 1 }
+        }
         Err(error) => Outcome::Failed {
-            bare: !is_exec && error.is_execve(),
+            bare: false,
             context: opening.map(|opening| match runc_words::stage(&error) {
                 Some(stage) if environment.called_runc => format!("{opening}: {stage}"),
                 _ => opening.to_owned(),

@@ -76,6 +76,15 @@ pub enum UsageError {
         /// As given.
         given: String,
     },
+    /// `--allow-systemd-property`.
+    #[error(
+        "invalid value for --allow-systemd-property: `{given}` is neither the name of a systemd \
+         property nor `all`"
+    )]
+    SystemdProperty {
+        /// As given.
+        given: String,
+    },
     /// `--format`.
     #[error("invalid format option: `{given}` is not table or json")]
     OutputFormat {

@@ -6,6 +6,8 @@
 use std::error::Error;
 use std::io;
 
+use kernel::Errno;
+
 use super::Request;
 use super::dispatch::CommandError;
 use super::supervise::SuperviseError;
@@ -36,7 +38,7 @@ pub(super) fn stage(error: &CommandError) -> Option<&'static str> {
         E::Step { .. } | E::Died { .. } => {
             Some("unable to start container process: error during container init")
         }
-        E::StepDetail { .. } | E::Clone { .. } | E::ProcessFile { .. } => {
+        E::StepDetail { .. } | E::Clone { .. } | E::Join { .. } | E::ProcessFile { .. } => {
             Some("unable to start container process")
         }
         _ => None,
@@ -45,13 +47,10 @@ pub(super) fn stage(error: &CommandError) -> Option<&'static str> {
 
 /// One error of a chain; one of the kernel's as Go writes it: `operation not permitted`.
 pub(super) fn cause(error: &(dyn Error + 'static)) -> String {
-    let text = error.to_string();
-    let Some(number) = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) else {
-        return text;
-    };
-    let text = text.strip_suffix(&format!(" (os error {number})")).unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+    match error.downcast_ref().and_then(io::Error::raw_os_error) {
+        Some(number) => kernel::error_text(Errno::from_raw_os_error(number)),
+        None => error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::container_id::ContainerId;
 use crate::request::*;
+use crate::spec::SystemdProperties;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +93,13 @@ fn settings_stand_before_the_command() {
     assert_eq!(given.rootless, Rootless::No);
     let default = settings("state x");
     assert_eq!((default.root.as_path(), default.root_is_default), (Path::new("/run/runt"), true));
+    assert_eq!(default.systemd_properties, SystemdProperties::None);
+    let given =
+        settings("--allow-systemd-property KillSignal --allow-systemd-property=Delegate list");
+    let names = ["KillSignal", "Delegate"].map(str::to_owned).to_vec();
+    assert_eq!(given.systemd_properties, SystemdProperties::Named(names));
+    let given = settings("--allow-systemd-property KillSignal --allow-systemd-property all list");
+    assert_eq!(given.systemd_properties, SystemdProperties::All);
     assert_eq!(settings("-root sub list").root, Path::new("/here/sub"));
     assert_eq!(settings("--root a --root b list").root, Path::new("/here/b"));
 }
@@ -112,6 +120,7 @@ fn bad_settings_are_refused() {
     assert_eq!(failure("--root / list"), "option --root should not be set to /");
     assert_eq!(failure("--root ../.. list"), "option --root should not be set to /");
     assert!(failure("--rootless maybe list").contains("`maybe`"));
+    assert!(failure("--allow-systemd-property Kill.Signal list").contains("`Kill.Signal`"));
     assert!(failure("--bogus list").contains("'--bogus'"));
     assert_eq!(failure("bogus"), "no such command: `bogus`");
     let words = ["--log-format", "xml", "list"].map(OsString::from);

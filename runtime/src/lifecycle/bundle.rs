@@ -2,7 +2,7 @@
 
 use super::{Context, LifecycleError};
 use crate::journal::{Journal, Level};
-use crate::spec::{ContainerSpec, WarningReason, limits};
+use crate::spec::{ContainerSpec, ParseOptions, WarningReason, limits};
 use kernel::{Errno, file};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,8 @@ impl Bundle {
         path: &Path,
         context: Context<'_>,
     ) -> Result<Bundle, LifecycleError> {
-        let spec = parse(&config, path, context.journal)?;
+        let options = ParseOptions { systemd_properties: &context.settings.systemd_properties };
+        let spec = parse_with(&config, path, options, context.journal)?;
         Ok(Bundle { path: path.to_owned(), config, spec })
     }
 }
@@ -50,13 +51,18 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, LifecycleError> {
     }
 }
 
-/// Parses a config and passes its warnings on.
-pub(super) fn parse(
+/// Parses the config that a container was made of: its warnings were told then, its unit is made.
+pub(super) fn parse(config: &[u8], bundle: &Path) -> Result<ContainerSpec, LifecycleError> {
+    parse_with(config, bundle, ParseOptions::default(), &())
+}
+
+fn parse_with(
     config: &[u8],
     bundle: &Path,
+    options: ParseOptions<'_>,
     journal: &dyn Journal,
 ) -> Result<ContainerSpec, LifecycleError> {
-    let parsed = ContainerSpec::from_json(config, bundle)?;
+    let parsed = ContainerSpec::from_json_with(config, bundle, options)?;
     for warning in &parsed.warnings {
         // What the specification wants ignored is no news to a person; a capability that is not
         // granted, or an option that only looks as if it did something, is.

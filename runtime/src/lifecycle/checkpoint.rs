@@ -42,7 +42,7 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
     if features != wire::Features::default() {
         criu::check_features(features)?;
     }
-    let spec = parse(&state.config()?, &record.bundle, &())?;
+    let spec = parse(&state.config()?, &record.bundle)?;
     let plan = plan_of(context, request, &record, &spec)?;
     let root = ContainerRoot::open(init.pid)?;
     let joined = joined_namespaces(&spec, init.pid)?;

@@ -125,7 +125,7 @@ pub(super) fn detach_shared_mounts(context: Context<'_>, record: &Record) {
 
 /// A failed poststop hook is a warning (runtime.md#lifecycle, step 13).
 pub(super) fn poststop(context: Context<'_>, record: &Record, config: &[u8]) {
-    let Ok(spec) = parse(config, &record.bundle, &()) else { return };
+    let Ok(spec) = parse(config, &record.bundle) else { return };
     let mut document = document(record);
     document.status = "stopped";
     // The bundle may be gone by now; hooks then run where the command does.

@@ -91,7 +91,7 @@ pub(super) fn clone_child(
         former.restore()?;
         return Ok(child);
     }
-    match clone3(flags, cgroup).map_err(|errno| clone_error(flags, errno))? {
+    match clone3(flags, cgroup).map_err(|errno| clone_error(flags, cgroup, errno))? {
         Cloned::Child => {
             drop(ours);
             init::run(input)
@@ -106,7 +106,13 @@ pub(super) fn clone_child(
     }
 }
 
-fn clone_error(flags: CloneFlags, errno: Errno) -> LifecycleError {
+fn clone_error(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>, errno: Errno) -> LifecycleError {
+    // What clone3(2) says of a cgroup only: controllers are on for those below it, it is of a
+    // threaded subtree, it is removed.
+    if let (Some(cgroup), Errno::BUSY | Errno::OPNOTSUPP | Errno::NODEV) = (cgroup, errno) {
+        let cgroup = kernel::file::path_of(cgroup).unwrap_or_default();
+        return LifecycleError::Join { cgroup, source: errno.into() };
+    }
     let namespaces = flags.iter_names().map(|(name, _)| name).collect::<Vec<_>>().join(" ");
     LifecycleError::Clone { namespaces, source: errno.into() }
 }
@@ -122,7 +128,7 @@ fn clone_through(
 ) -> Result<Child, LifecycleError> {
     let (answer, answers) =
         unix_socket::message_pair().map_err(kernel_error("make a socket for the stage"))?;
-    match clone3(CloneFlags::empty(), None).map_err(|errno| clone_error(flags, errno))? {
+    match clone3(CloneFlags::empty(), None).map_err(|errno| clone_error(flags, None, errno))? {
         Cloned::Child => {
             drop((ours, answer));
             run_stage(stage, flags, cgroup, input, answers)
@@ -136,7 +142,7 @@ fn clone_through(
             let number = i32::from_ne_bytes(message);
             match fds.pop() {
                 Some(pidfd) => Ok(Child { pid: number, pidfd, socket: ours }),
-                None => Err(clone_error(flags, Errno::from_raw_os_error(-number))),
+                None => Err(clone_error(flags, cgroup, Errno::from_raw_os_error(-number))),
             }
         }
     }

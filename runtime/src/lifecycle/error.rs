@@ -72,6 +72,8 @@ pub enum LifecycleError {
     Kernel { what: &'static str, source: io::Error },
     #[error("cannot start the container's process with namespaces {namespaces}")]
     Clone { namespaces: String, source: io::Error },
+    #[error("error adding pid of the new process to cgroups: cannot join `{}`", cgroup.display())]
+    Join { cgroup: PathBuf, source: io::Error },
     #[error("cannot write `{file}` of the container's process: `{value}`")]
     ProcessFile { file: &'static str, value: String, source: io::Error },
     #[error("`{program}` failed: {output}")]

@@ -37,7 +37,7 @@ pub fn exec(
     let state = StateDir::open(&context.settings.root, &request.id)?;
     let record = state.record()?;
     let (init, pidfd) = open_init(&state, &record, request)?;
-    let mut spec = parse(&state.config()?, &record.bundle, &())?;
+    let mut spec = parse(&state.config()?, &record.bundle)?;
     if record.restored
         && spec.namespaces.time.is_inherited()
         && file::exists(file::CWD, "/proc/self/ns/time")
@@ -243,7 +243,7 @@ impl Attempt<'_> {
                 })
                 .collect();
             cgroup.narrow(&SubCgroups::parse(&arguments)?)?;
-        } else if self.delegated {
+        } else if self.delegated || (!self.record.rootless && cgroup.is_gone()) {
             cgroup.follow_init(HostPid(self.init))?;
         }
         Ok(cgroup)

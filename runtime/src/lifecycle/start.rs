@@ -55,7 +55,7 @@ fn poststart(
     if !record.late_hooks {
         return Ok(());
     }
-    let spec = parse(&state.config()?, &record.bundle, &())?;
+    let spec = parse(&state.config()?, &record.bundle)?;
     let mut document = document(record);
     (document.pid, document.status) = (init.pid, "running");
     // The bundle may be gone by now; hooks then run where the command does.

@@ -9,6 +9,7 @@ use super::super::log::{LogFormat, LogOptions};
 use super::super::request::UsageError;
 use super::path::{absolute, absolute_option};
 use crate::request::{CgroupDriver, Rootless, Settings};
+use crate::spec::SystemdProperties;
 
 #[derive(Args, Debug)]
 pub(in super::super) struct SettingsArgs {
@@ -36,6 +37,11 @@ pub(in super::super) struct SettingsArgs {
     /// Go on where permission on control groups is missing: true, false or auto
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     rootless: String,
+
+    /// Let annotations set this property of the container's systemd scope; `all`: any, also those
+    /// that run programs on the host
+    #[arg(long, value_name = "NAME")]
+    allow_systemd_property: Vec<String>,
 
     /// Accepted and ignored: criu is taken from $PATH
     #[arg(long, value_name = "FILE", hide = true)]
@@ -79,8 +85,29 @@ impl SettingsArgs {
             _ => return Err(UsageError::Rootless { given: self.rootless }),
         };
         let user_bus = env.user_bus.clone();
-        Ok(Settings { root, root_is_default, cgroup_driver, rootless, user_bus })
+        let systemd_properties = allowed_properties(self.allow_systemd_property)?;
+        Ok(Settings {
+            root,
+            root_is_default,
+            cgroup_driver,
+            rootless,
+            user_bus,
+            systemd_properties,
+        })
     }
+}
+
+fn allowed_properties(names: Vec<String>) -> Result<SystemdProperties, UsageError> {
+    if let Some(given) = names.iter().find(|name| !SystemdProperties::is_name(name)) {
+        return Err(UsageError::SystemdProperty { given: given.clone() });
+    }
+    Ok(if names.iter().any(|name| name == "all") {
+        SystemdProperties::All
+    } else if names.is_empty() {
+        SystemdProperties::None
+    } else {
+        SystemdProperties::Named(names)
+    })
 }
 
 /// Absolute and lexically clean; a state directory of `/` is a mistake.

@@ -116,7 +116,6 @@ fn read_bytes(value: &str, at: &At<'_>) -> Result<u64, SpecError> {
     }
 }
 
-/// A name has three letters or more, and nothing but letters.
 fn read_systemd_property(
     name: &str,
     value: &str,
@@ -124,12 +123,12 @@ fn read_systemd_property(
     at: &At<'_>,
     cx: &mut Context<'_>,
 ) -> Result<(), SpecError> {
-    if cx.options.systemd_properties == SystemdProperties::Ignored {
+    if !cx.options.systemd_properties.allow(name) {
         let why = "the administrator has not allowed annotations to set systemd properties";
         cx.warn(at, WarningReason::Ignored { why });
         return Ok(());
     }
-    if name.len() < 3 || !name.bytes().all(|b| b.is_ascii_alphabetic()) {
+    if !SystemdProperties::is_name(name) {
         let expected = "the name of a systemd property";
         return at.fail(Problem::Malformed { value: name.to_owned(), expected });
     }

@@ -43,20 +43,44 @@ pub struct Parsed<T = ContainerSpec> {
 }
 
 /// What the administrator, not the bundle's author, decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct ParseOptions {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ParseOptions<'a> {
     /// What `org.systemd.property.*` annotations do.
-    pub systemd_properties: SystemdProperties,
+    pub systemd_properties: &'a SystemdProperties,
 }
 
-/// Whether annotations may set properties of the systemd scope (CVE-2024-3154).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+/// Which properties of the systemd scope annotations may set (CVE-2024-3154). The others are plain
+/// annotations; a warning says so.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum SystemdProperties {
-    /// They are plain annotations; a warning says so.
+    /// None.
     #[default]
-    Ignored,
-    /// They are honoured.
-    Allowed,
+    None,
+    /// These, by the names that annotations use.
+    Named(Vec<String>),
+    /// All: as much as root's own commands can, for some properties run programs on the host.
+    All,
+}
+
+impl SystemdProperties {
+    /// Whether annotations can name a property so: three letters or more, and nothing else.
+    pub fn is_name(name: &str) -> bool {
+        name.len() >= 3 && name.bytes().all(|b| b.is_ascii_alphabetic())
+    }
+
+    fn allow(&self, name: &str) -> bool {
+        match self {
+            SystemdProperties::None => false,
+            SystemdProperties::Named(names) => names.iter().any(|allowed| allowed == name),
+            SystemdProperties::All => true,
+        }
+    }
+}
+
+impl Default for &SystemdProperties {
+    fn default() -> Self {
+        &SystemdProperties::None
+    }
 }
 
 impl ContainerSpec {
@@ -75,7 +99,7 @@ impl ContainerSpec {
     pub fn from_json_with(
         bytes: &[u8],
         bundle: &Path,
-        options: ParseOptions,
+        options: ParseOptions<'_>,
     ) -> Result<Parsed, SpecError> {
         let mut cx = Context { bundle, options, warnings: Vec::new() };
         let config: wire::Config<'_> = decode(bytes, &mut cx)?;
@@ -121,7 +145,7 @@ impl Resources {
 /// What every reader needs beside its own part of the file.
 struct Context<'a> {
     bundle: &'a Path,
-    options: ParseOptions,
+    options: ParseOptions<'a>,
     warnings: Vec<Warning>,
 }
 

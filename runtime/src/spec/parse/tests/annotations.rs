@@ -80,19 +80,25 @@ fn s16_systemd_properties_are_the_administrators_choice() {
         "`annotations[\"org.systemd.property.CPUQuota\"]`: ignored: the administrator has not \
          allowed annotations to set systemd properties",
     );
-    let allowed = |key: &str| {
+    let with = |systemd_properties: &SystemdProperties, key: &str| {
         let config = patched(&format!("{{\"annotations\":{{\"{key}\":\"uint32 7\"}}}}"));
-        let options = ParseOptions { systemd_properties: SystemdProperties::Allowed };
+        let options = ParseOptions { systemd_properties };
         let bytes = config.to_string();
         ContainerSpec::from_json_with(bytes.as_bytes(), Path::new("/bundle"), options)
     };
-    let parsed = allowed("org.systemd.property.TasksMax").unwrap();
+    let named = SystemdProperties::Named(vec!["CollectMode".to_owned(), "TasksMax".to_owned()]);
     let expected = [("TasksMax".to_owned(), "uint32 7".to_owned())];
-    assert_eq!(parsed.spec.extensions.systemd_properties, expected);
+    for choice in [&named, &SystemdProperties::All] {
+        let parsed = with(choice, "org.systemd.property.TasksMax").unwrap();
+        assert_eq!(parsed.spec.extensions.systemd_properties, expected);
+        assert_eq!(outcome(Ok(parsed)), "");
+    }
+    let other = with(&named, "org.systemd.property.ExecStopPost");
+    assert!(outcome(other).contains("has not allowed"));
     for name in ["", "ab", "Tasks-Max", "Tasks1", "Täsks"] {
         let key = format!("org.systemd.property.{name}");
         assert_eq!(
-            outcome(allowed(&key)),
+            outcome(with(&SystemdProperties::All, &key)),
             format!(
                 "error: `annotations[\"{key}\"]`: `{name}` is not the name of a systemd property"
             )
