@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::json;
 
+use super::linux::{own_network, tap};
 use crate::harness::bundle::Bundle;
 use crate::harness::container::Container;
 use crate::harness::expect::{equal, holds};
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("restore-exec", RESTORE, CRIU, exec),
     test("restore-pipes", RESTORE, CRIU, pipes),
     test("restore-mounts", RESTORE, CRIU, mounts),
+    test("restore-joined-network", RESTORE, CRIU, joined_network),
     test("restore-mount-of-the-container", RESTORE, CRIU, mount_within),
     test("restore-read-only-root", RESTORE, CRIU, read_only_root),
     test("restore-masked-paths", "config-linux.md#masked-paths", CRIU, masked),
@@ -302,7 +304,9 @@ fn mounts(scene: &Scene) -> Result<()> {
     let keeper = Keeper::start(scene, |b| {
         let _ = fs::create_dir_all(b.host_path("/real/conf"));
         let _ = std::os::unix::fs::symlink("/real/conf", b.host_path("/conf"));
-        b.bind(outer, "/outer", &[]).bind(inner, "/outer/in", &["ro"]).bind(linked, "/conf", &[]);
+        b.bind(outer, "/outer", &[]).bind(inner, "/outer/in", &["ro"]);
+        // As a bundle's `.` is taken for the bundle.
+        b.bind(&linked.join("."), "/conf", &[]);
         b.bind(&file, "/etc/file", &["ro"]);
     })?;
     keeper.checkpoint(&[])?;
@@ -313,6 +317,21 @@ fn mounts(scene: &Scene) -> Result<()> {
         "cat /outer/name /outer/in/name /conf/name /etc/file; touch /outer/in/x || echo ro";
     let text = keeper.container.exec(&["sh", "-c", script])?.ok()?.stdout;
     equal("files", text.as_str(), "outerinnerlinkedfilero\n")
+}
+
+/// A namespace that is joined stays, and the devices in it.
+fn joined_network(scene: &Scene) -> Result<()> {
+    own_network(scene, &tap("cf0"))?;
+    let holder = scene.idle(|_| {})?;
+    let path = format!("/proc/{}/ns/net", holder.pid()?);
+    let keeper = Keeper::start(scene, |b| {
+        b.join("network", &path).set("/linux/netDevices", json!({ "cf0": {} }));
+    })?;
+    let has_device = || keeper.container.sh("ip link show cf0").map(drop);
+    has_device()?;
+    keeper.checkpoint(&[])?;
+    keeper.restore(&[])?;
+    has_device()
 }
 
 /// A bind mount of what an earlier one has brought.

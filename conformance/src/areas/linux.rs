@@ -237,14 +237,14 @@ fn policy_refused(scene: &Scene, value: Value) -> Result<()> {
 }
 
 /// Enters a network namespace of our own, where network devices can be made, and makes one.
-fn own_network(scene: &Scene, script: &str) -> Result<()> {
+pub(super) fn own_network(scene: &Scene, script: &str) -> Result<()> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
     // A tun device needs no kernel module beside the one that is always there.
     scene.shell(script).run()?.ok().map(drop)
 }
 
 /// A tap device of the name.
-fn tap(name: &str) -> String {
+pub(super) fn tap(name: &str) -> String {
     format!("ip tuntap add dev {name} mode tap")
 }
 

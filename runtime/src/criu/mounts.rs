@@ -50,7 +50,8 @@ pub fn external_mounts(plan: &Plan) -> Result<Vec<ExternalMount>, CriuError> {
                     }
                 };
                 let destination = step.target.shown.clone();
-                found.push(ExternalMount { destination, source: source.clone() });
+                // criu takes the path apart: `.` is no name to it.
+                found.push(ExternalMount { destination, source: source.components().collect() });
             }
             // It has the path of the host's.
             Step::MakeDevice(DeviceStep { at, bind: true, .. }) => {

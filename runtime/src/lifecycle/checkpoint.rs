@@ -197,7 +197,11 @@ pub(super) fn check_support(spec: &ContainerSpec) -> Result<(), CriuError> {
         ("linux.memoryPolicy", spec.memory_policy.is_some()),
         ("process.ioPriority", process.is_some_and(|process| process.io_priority.is_some())),
         ("linux.seccomp.listenerPath", listens(spec)),
-        ("linux.netDevices", !spec.net_devices.is_empty()),
+        // A namespace that is joined stays as it is, with the devices in it.
+        (
+            "linux.netDevices",
+            !spec.net_devices.is_empty() && spec.namespaces.network.path().is_none(),
+        ),
     ];
     if let Some((property, _)) = lost.into_iter().find(|(_, is_set)| *is_set) {
         return refuse(property, "its processes would come back without it");
