@@ -15,7 +15,7 @@ STATIC   := -C target-feature=+crt-static -C relocation-model=static
 # What a start does not execute lies together, and stays on disk.
 LAYOUT   := -C link-arg=-Wl,-T,runtime/cold.ld
 
-.PHONY: help build check test conformance clients vm bench fuzz demo doc install clean
+.PHONY: help build check test conformance clients vm vm-verity bench fuzz demo doc install clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ clients: build ## Run podman, containerd and dockerd with runt as their runtime
 
 vm: build ## Run the suite on cgroup v2 and systemd, in a virtual machine
 	conformance/vm/suite $(RUNT)
+
+vm-verity: ## Run imgmgr's tests of sealed mounts, in a virtual machine with fs-verity
+	conformance/vm/verity
 
 bench: build ## Measure runt and imgmgr beside their peers; markdown tables on standard output
 	cargo run -p conformance-bench -- --runtime $(RUNT)

@@ -655,6 +655,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l attempts -d 'Att
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l writable -d 'Take changes, which go when it is unmounted unless `commit` made an image of them'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l sealed -d 'Read nothing that the disk has changed: each file must have the fs-verity digest that was noted once all layers had been compared with their blobs. Linux 6.12, root, a file system with fs-verity'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -745,6 +746,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l view -d 'Without changes: a read-only view'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l sealed -d 'A read-only view that shows nothing that the disk has changed, as `mount --sealed`'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l insecure-policy -d 'Any image may come in, whatever a policy says'

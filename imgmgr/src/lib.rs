@@ -7,6 +7,7 @@ pub mod copy;
 pub mod digest;
 pub mod disk_usage;
 pub mod edit;
+pub mod erofs;
 pub mod image;
 pub mod layer;
 pub mod progress;

@@ -31,6 +31,7 @@ pub mod stream;
 pub mod terminal;
 pub mod tree;
 pub mod unix_socket;
+pub mod verity;
 pub mod writeback;
 
 pub use rustix::io::Errno;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use imgmgr::digest::Digest;
 use imgmgr::layer::Cancel;
 use imgmgr::layer::store::Chain;
-use imgmgr::snapshot::{IdMapping, Snapshot, SnapshotError, SnapshotKind, Snapshots, detached};
+use imgmgr::snapshot::{
+    IdMapping, Snapshot, SnapshotError, SnapshotKind, Snapshots, detached, detached_sealed,
+};
 use imgmgr::store::Lease;
 use serde_json::json;
 
@@ -31,8 +33,12 @@ pub(crate) fn snapshot(context: &Context, command: &SnapshotCommand) -> Done {
 }
 
 fn prepare(context: &Context, args: &SnapshotPrepareArgs) -> Done {
-    let (chain, _lease) = chain(context, &args.image, &args.platform)?;
-    let kind = if args.view { SnapshotKind::View } else { SnapshotKind::Active };
+    let kind = match (args.sealed, args.view) {
+        (true, _) => SnapshotKind::Sealed,
+        (false, true) => SnapshotKind::View,
+        (false, false) => SnapshotKind::Active,
+    };
+    let (chain, _lease) = chain(context, &args.image, &args.platform, kind)?;
     context.snapshots()?.prepare(&args.name, &chain, kind).map_err(CommandError::run)?;
     Ok(())
 }
@@ -48,7 +54,11 @@ fn list(context: &Context, args: &SnapshotListArgs) -> Done {
         };
         let usage = snapshots.usage(&id).map_err(CommandError::run)?;
         let record = snapshot.record();
-        let kind = if record.kind == SnapshotKind::View { "view" } else { "active" };
+        let kind = match record.kind {
+            SnapshotKind::Active => "active",
+            SnapshotKind::View => "view",
+            SnapshotKind::Sealed => "sealed",
+        };
         let image = record.image.as_ref().map(|image| image.digest.clone());
         values.push(json!({
             "name": id,
@@ -69,24 +79,38 @@ fn list(context: &Context, args: &SnapshotListArgs) -> Done {
 
 fn mount_snapshot(context: &Context, args: &SnapshotMountArgs) -> Done {
     let snapshot = context.snapshots()?.get(&args.name).map_err(CommandError::run)?;
-    attach(&snapshot, &absolute(&args.target)?)
+    attach(context, &snapshot, &absolute(&args.target)?)
 }
 
-/// Unpacks what is missing of an image, which stays as long as the lease is held.
-pub(super) fn chain(context: &Context, image: &str, args: &PlatformArgs) -> Done<(Chain, Lease)> {
+/// Unpacks what is missing of an image for a snapshot of this kind; the image stays as long as the
+/// lease is held.
+pub(super) fn chain(
+    context: &Context,
+    image: &str,
+    args: &PlatformArgs,
+    kind: SnapshotKind,
+) -> Done<(Chain, Lease)> {
     let (image, lease) = load(context, image, args)?;
-    let chain = image.unpack(&context.layers()?, &Cancel::default()).map_err(CommandError::run)?;
+    let layers = context.layers()?;
+    let chain = image.unpack(&layers, &Cancel::default()).map_err(CommandError::run)?;
+    if kind == SnapshotKind::Sealed {
+        image.seal(&layers, &chain, &Cancel::default()).map_err(CommandError::run)?;
+    }
     Ok((chain, lease))
 }
 
 pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
-    let (chain, _lease) = chain(context, &args.image, &args.platform)?;
+    let kind = match (args.sealed, args.writable) {
+        (true, _) => SnapshotKind::Sealed,
+        (false, true) => SnapshotKind::Active,
+        (false, false) => SnapshotKind::View,
+    };
+    let (chain, _lease) = chain(context, &args.image, &args.platform, kind)?;
     let target = absolute(&args.target)?;
     let id = mount_id(&target);
-    let kind = if args.writable { SnapshotKind::Active } else { SnapshotKind::View };
     let snapshots = snapshots_for(context, kind)?;
     let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
-    let mounted = attach(&snapshot, &target);
+    let mounted = attach(context, &snapshot, &target);
     if mounted.is_err() {
         // The error that counts is the first one.
         let _ = snapshots.remove(&id);
@@ -98,7 +122,7 @@ pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
 fn snapshots_for(context: &Context, kind: SnapshotKind) -> Done<Snapshots> {
     match kind {
         SnapshotKind::Active => context.snapshots(),
-        SnapshotKind::View => context.passing_snapshots(),
+        SnapshotKind::View | SnapshotKind::Sealed => context.passing_snapshots(),
     }
 }
 
@@ -111,8 +135,12 @@ pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     snapshots_for(context, snapshot.record().kind)?.remove(&id).map_err(CommandError::run)
 }
 
-fn attach(snapshot: &Snapshot, target: &Path) -> Done {
-    let mount = detached(snapshot, IdMapping::None).map_err(CommandError::run)?;
+fn attach(context: &Context, snapshot: &Snapshot, target: &Path) -> Done {
+    let mount = match snapshot.record().kind {
+        SnapshotKind::Sealed => detached_sealed(snapshot, &context.layers()?),
+        SnapshotKind::Active | SnapshotKind::View => detached(snapshot, IdMapping::None),
+    };
+    let mount = mount.map_err(CommandError::run)?;
     kernel::mount::attach_at_path(&mount, target)
         .map_err(|e| CommandError::run(format!("cannot mount on `{}`: {e}", target.display())))
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use imgmgr::reference::Reference;
 use imgmgr::repack::{LayerNote, LayerSink, Placement};
 use imgmgr::snapshot::{
-    Change, ChangeKind, DiffOptions, Snapshot, StoredImage, Tree, changes, diff, write_tar,
+    Change, ChangeKind, DiffOptions, Snapshot, SnapshotKind, StoredImage, Tree, changes, diff,
+    write_tar,
 };
 use imgmgr::store::{ImageEntry, Lease};
 use imgmgr::whole_file::WholeFile;
@@ -149,7 +150,7 @@ fn tree(context: &Context, word: &str, args: &PlatformArgs) -> Done<(Tree, Optio
     match snapshot_of(context, word)? {
         Some(snapshot) => Ok((Tree::of_snapshot(&snapshot), None)),
         None => {
-            let (chain, lease) = chain(context, word, args)?;
+            let (chain, lease) = chain(context, word, args, SnapshotKind::View)?;
             Ok((Tree::of_chain(&chain), Some(lease)))
         }
     }

@@ -10,6 +10,8 @@ pub const MAX_NAME: usize = 255;
 pub const MAX_DEPTH: usize = 512;
 /// Most extended attributes of one entry.
 pub const MAX_XATTRS: usize = 256;
+/// Most bytes of all extended attributes of one entry, those of global headers included.
+pub const MAX_XATTR_BYTES: usize = 1 << 20;
 /// Most bytes of one extended attribute's value (`XATTR_SIZE_MAX`).
 pub const MAX_XATTR_VALUE: usize = 64 << 10;
 /// Most data segments of a sparse file.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::layer::store::LayerStoreError;
+
 /// Why something about a snapshot failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
@@ -51,6 +53,20 @@ pub enum SnapshotError {
         explanation: String,
         /// The number.
         source: rustix::io::Errno,
+    },
+    /// A layer of a sealed snapshot is not sealed, or not as it was.
+    #[error("snapshot `{id}` can't be trusted")]
+    Seal {
+        /// Its name.
+        id: String,
+        /// Why not.
+        source: Box<LayerStoreError>,
+    },
+    /// It would be mounted without its seals.
+    #[error("snapshot `{}` is sealed, and mounted by its seals only", at.display())]
+    IsSealed {
+        /// The snapshot.
+        at: PathBuf,
     },
     /// The snapshot is a view, and has no changes.
     #[error("snapshot `{id}` is read-only")]

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::layer::store::{
-    Chain, ChainLayer, LayerStore, LayerStoreError, Made, Slot, StoredLayer,
+    Chain, ChainLayer, Checked, LayerProblem, LayerStore, LayerStoreError, Made, Mend, Slot,
+    StoredLayer,
 };
 use crate::layer::{Cancel, LayerDescriptor, UnpackOptions};
 use crate::store::{Store, StoreError};
@@ -41,6 +42,20 @@ pub enum StoredImageError {
         layers: usize,
         /// In the configuration.
         diff_ids: usize,
+    },
+    /// A layer is not what its blob says.
+    #[error("{problem}; `imgmgr fsck --repair` mends it")]
+    Damaged {
+        /// The first one.
+        problem: LayerProblem,
+    },
+    /// The layers could not be sealed.
+    #[error("cannot seal image `{digest}`")]
+    Seal {
+        /// The image's manifest.
+        digest: String,
+        /// Why not.
+        source: LayerStoreError,
     },
     /// The store of unpacked layers failed.
     #[error("cannot unpack image `{digest}`")]
@@ -129,6 +144,32 @@ impl StoredImage {
             digest: self.target.digest.to_string(),
             source,
         })
+    }
+
+    /// Seals the layers of `chain`, which is this image's, once all were compared with their blobs.
+    /// Nothing is compared if all are sealed already.
+    ///
+    /// # Errors
+    /// [`StoredImageError::Damaged`]; [`StoredImageError::Seal`].
+    pub fn seal(
+        &self,
+        layers: &LayerStore,
+        chain: &Chain,
+        cancel: &Cancel,
+    ) -> Result<(), StoredImageError> {
+        if chain.lowers.iter().all(|tree| layers.is_sealed(tree)) {
+            return Ok(());
+        }
+        let failed =
+            |source| StoredImageError::Seal { digest: self.target.digest.to_string(), source };
+        let mut checked = Checked::default();
+        let blobs = |layer: &LayerDescriptor| self.open_blob(layer);
+        let problems =
+            layers.check(&self.layers, &blobs, &mut checked, Mend::No, cancel).map_err(failed)?;
+        if let Some(problem) = problems.into_iter().next() {
+            return Err(StoredImageError::Damaged { problem });
+        }
+        layers.seal(&chain.lowers).map_err(failed)
     }
 
     /// Returns the layers that were there.

@@ -3,7 +3,7 @@
 //! ```text
 //! snapshots/<id>/record.json     what it stands on (format: [`Record`])
 //! snapshots/<id>/upper, work     of a writable one
-//! snapshots/<id>/root            of a read-only one whose topmost layer doesn't describe the root
+//! snapshots/<id>/root            of a read-only one whose topmost layer doesn't describe the root, and of a sealed one
 //! snapshots/new-<id>, gone-<id>  on the way in and out; of no meaning after a crash
 //! snapshots/.lock                flock: held while one of these is there on purpose
 //! ```
@@ -26,6 +26,7 @@ mod flat;
 mod image;
 mod manifest;
 mod mount;
+mod sealed;
 mod tree_tar;
 
 pub use changes::{Change, ChangeKind, changes};
@@ -35,6 +36,7 @@ pub use flat::{Tree, write_tar};
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, Stacking, detached, detached_by};
+pub use sealed::detached_sealed;
 
 use std::fs;
 use std::io::{self, Read};
@@ -53,8 +55,8 @@ use crate::room::Shortage;
 use crate::store::{Disk, Durability, RealDisk};
 
 /// The version of [`Record`] that this build writes.
-const RECORD_VERSION: u32 = 2;
-/// The versions that it reads: 1 had no `image`.
+const RECORD_VERSION: u32 = 3;
+/// The versions that it reads: 1 had no `image`, 2 no sealed snapshots.
 const RECORD_VERSIONS: std::ops::RangeInclusive<u32> = 1..=RECORD_VERSION;
 /// flock: shared by whoever makes or removes a snapshot, exclusive for a sweep.
 const LOCK: &str = ".lock";
@@ -78,13 +80,16 @@ pub enum SnapshotKind {
     Active,
     /// Nothing can change.
     View,
+    /// Nothing can change, and a read fails where the disk did: all layers are sealed
+    /// ([`crate::layer::store::LayerStore::seal`]).
+    Sealed,
 }
 
 /// `record.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// 2; unknown versions are refused.
+    /// 3; unknown versions are refused.
     pub version: u32,
     /// Whether it takes changes.
     pub kind: SnapshotKind,
@@ -175,7 +180,9 @@ impl Snapshots {
                 fs::create_dir(&work).map_err(error::io("create", &work))?;
             }
             SnapshotKind::View if lowers.first() == Some(&chain.root) => {}
-            SnapshotKind::View => {
+            // Tables of mounts show no layer of a sealed one: it is known to be mounted by a
+            // directory of its own.
+            SnapshotKind::View | SnapshotKind::Sealed => {
                 own = Some(make_root(new.join("root"), &chain.root)?);
                 lowers.insert(0, dir.join("root"));
             }

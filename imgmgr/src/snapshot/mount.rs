@@ -14,7 +14,7 @@ use super::error::{self, SnapshotError};
 use super::{Snapshot, SnapshotKind};
 
 /// `MOUNT_ATTR_RDONLY`.
-const MOUNT_ATTR_RDONLY: u64 = 0x1;
+pub(super) const MOUNT_ATTR_RDONLY: u64 = 0x1;
 /// `MOUNT_ATTR_IDMAP`.
 const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
 
@@ -55,7 +55,7 @@ pub enum Stacking {
 /// Fallback: [`Stacking::List`], for as many layers as a page has room for.
 ///
 /// # Errors
-/// [`SnapshotError::Mount`] with the kernel's explanation.
+/// [`SnapshotError::Mount`] with the kernel's explanation; [`SnapshotError::IsSealed`].
 pub fn detached(snapshot: &Snapshot, ids: IdMapping<'_>) -> Result<OwnedFd, SnapshotError> {
     detached_by(snapshot, ids, Stacking::BestKnown)
 }
@@ -69,6 +69,9 @@ pub fn detached_by(
     ids: IdMapping<'_>,
     stacking: Stacking,
 ) -> Result<OwnedFd, SnapshotError> {
+    if snapshot.record.kind == SnapshotKind::Sealed {
+        return Err(SnapshotError::IsSealed { at: snapshot.dir.clone() });
+    }
     // The descriptors must stay open until the instance is made.
     let lowers = snapshot.record.lowers.iter().map(|lower| open_layer(lower, ids));
     let lowers: Vec<OwnedFd> = lowers.collect::<Result<_, _>>()?;
@@ -86,7 +89,7 @@ pub fn detached_by(
         return Ok(mount);
     }
     let (own, _own_mount) = match snapshot.record.kind {
-        SnapshotKind::View => (Vec::new(), None),
+        SnapshotKind::View | SnapshotKind::Sealed => (Vec::new(), None),
         SnapshotKind::Active => {
             let mount = open_layer(&snapshot.dir, ids)?;
             (open_own(snapshot, &mount)?, Some(mount))
@@ -149,13 +152,12 @@ impl Layers {
         Ok(Configured::Yes)
     }
 
-    /// Mounts by mount(2), whose options are a page of text, for a moment on `at`.
-    fn mount_by_list(&self, at: &Path) -> Result<OwnedFd, Errno> {
-        let path = |layer: &OwnedFd| format!("/proc/self/fd/{}", layer.as_raw_fd());
-        let lowers: Vec<String> = self.lowers.iter().map(path).collect();
+    /// The options of mount(2), each directory by the name that `name` has for it.
+    fn as_list(&self, name: impl Fn(&OwnedFd) -> String) -> String {
+        let lowers: Vec<String> = self.lowers.iter().map(&name).collect();
         let mut options = format!("lowerdir={}", lowers.join(":"));
         for (key, dir) in &self.own {
-            options.push_str(&format!(",{key}={}", path(dir)));
+            options.push_str(&format!(",{key}={}", name(dir)));
         }
         for (key, value) in fixed_options() {
             options.push_str(&format!(",{key}={value}"));
@@ -163,10 +165,17 @@ impl Layers {
         if kernel::namespace::in_user_namespace() {
             options.push_str(",userxattr");
         }
-        if options.len() >= rustix::param::page_size() {
-            return Err(Errno::TOOBIG);
-        }
-        let options = CString::new(options).map_err(|_| Errno::INVAL)?;
+        options
+    }
+
+    /// Mounts by mount(2), whose options are a page of text, for a moment on `at`.
+    fn mount_by_list(&self, at: &Path) -> Result<OwnedFd, Errno> {
+        let fits = |options: &String| options.len() < rustix::param::page_size();
+        // By path if there is room for it, so that tables of mounts say what is mounted.
+        let by_path = |dir: &OwnedFd| path_of(dir).unwrap_or_else(|| magic_link(dir));
+        let options = Some(self.as_list(by_path)).filter(fits);
+        let options = options.or_else(|| Some(self.as_list(magic_link)).filter(fits));
+        let options = CString::new(options.ok_or(Errno::TOOBIG)?).map_err(|_| Errno::INVAL)?;
         let place = File::open(at).map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
         mount::mount_classic(c"overlay", &place, c"overlay", 0, &options)?;
         let detached = OwnedFd::from(
@@ -212,12 +221,26 @@ fn open_layer(dir: &Path, ids: IdMapping<'_>) -> Result<OwnedFd, SnapshotError> 
     Ok(clone)
 }
 
-/// Names a layer by descriptor, or for older kernels by the descriptor's magic link.
-fn set_layer(context: &OwnedFd, key: &str, layer: &OwnedFd) -> Result<(), Errno> {
+/// Names a layer by descriptor, or for older kernels by its path or the descriptor's magic link.
+pub(super) fn set_layer(context: &OwnedFd, key: &str, layer: &OwnedFd) -> Result<(), Errno> {
     match fsconfig_set_fd(context, key, layer) {
-        Err(Errno::INVAL) => {
-            mount::set_string(context, key, format!("/proc/self/fd/{}", layer.as_raw_fd()))
+        // An O_PATH descriptor is none to those.
+        Err(Errno::INVAL | Errno::BADF) => {
+            mount::set_string(context, key, path_of(layer).unwrap_or_else(|| magic_link(layer)))
         }
         other => other,
     }
+}
+
+fn magic_link(dir: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", dir.as_raw_fd())
+}
+
+/// The path of an open directory, if it has one in this mount namespace that a list of options
+/// can hold.
+fn path_of(dir: &OwnedFd) -> Option<String> {
+    let path = kernel::file::path_of(dir).ok()?.into_os_string().into_string().ok()?;
+    let (named, open) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
+    let is_same = named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+    (is_same && !path.contains([':', ',', '\\'])).then_some(path)
 }

@@ -1,8 +1,11 @@
 //! Checks unpacked layers beside the blobs.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::layer::Cancel;
 use crate::layer::store::{Checked, LayerProblem, Mend};
-use crate::snapshot::StoredImage;
+use crate::snapshot::{SnapshotKind, StoredImage};
 
 use super::{Upkeep, UpkeepError, mounts};
 
@@ -17,8 +20,12 @@ impl Upkeep {
         repair: Repair,
         cancel: &Cancel,
     ) -> Result<Vec<LayerProblem>, UpkeepError> {
-        let is_mounted =
-            |name: &str| !mounts::mounted_layers(self.layers.root(), &[name.to_owned()]).is_empty();
+        let sealed = self.sealed_layers()?;
+        let is_mounted = |name: &str| {
+            let tree = self.layers.root().join(name).join("tree");
+            sealed.contains(&tree)
+                || !mounts::mounted_layers(self.layers.root(), &[name.to_owned()]).is_empty()
+        };
         let mend = match repair {
             Repair::No => Mend::No,
             Repair::Yes => Mend::Unless(&is_mounted),
@@ -38,6 +45,13 @@ impl Upkeep {
             }
         }
         Ok(problems)
+    }
+
+    /// The trees that sealed snapshots stand on: no table of mounts tells which are mounted.
+    fn sealed_layers(&self) -> Result<BTreeSet<PathBuf>, UpkeepError> {
+        let snapshots = self.snapshots.all()?.into_iter().map(|snapshot| snapshot.record().clone());
+        let sealed = snapshots.filter(|record| record.kind == SnapshotKind::Sealed);
+        Ok(sealed.flat_map(|record| record.lowers).collect())
     }
 }
 

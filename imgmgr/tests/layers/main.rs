@@ -11,6 +11,7 @@ mod chains;
 mod crash;
 mod pipeline;
 mod race;
+mod sealed;
 mod support;
 mod torture;
 mod trees;

@@ -17,10 +17,14 @@ pub(crate) struct Place {
 impl Place {
     /// `None` where overlayfs or root is missing.
     pub(crate) fn new() -> Option<Self> {
+        Self::inside(tempfile::tempdir().unwrap())
+    }
+
+    /// As [`Place::new`], on the file system of the test's choice.
+    pub(crate) fn inside(dir: tempfile::TempDir) -> Option<Self> {
         let overlay =
             fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("overlay"));
         (is_root() && can_run("overlayfs", overlay)).then(|| {
-            let dir = tempfile::tempdir().unwrap();
             fs::create_dir(dir.path().join("m")).unwrap();
             Self { dir }
         })
@@ -31,7 +35,9 @@ impl Place {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imgmgr"));
+        // In another machine than it was built on, it is somewhere else.
+        let built = || env!("CARGO_BIN_EXE_imgmgr").into();
+        let mut command = Command::new(std::env::var_os("IMGMGR").unwrap_or_else(built));
         command
             .arg("--no-sync")
             .arg("--root")
@@ -81,7 +87,7 @@ impl Place {
         self.run(&["umount", &self.mount_point()]);
     }
 
-    fn private(&self, name: &str) -> PathBuf {
+    pub(crate) fn private(&self, name: &str) -> PathBuf {
         self.path("d/images/x-imgmgr").join(name)
     }
 
@@ -216,6 +222,28 @@ fn a_bundle_keeps_its_image_for_repack() {
     assert_eq!((place.blobs(), place.count("bundles")), (0, 0));
 }
 
+/// As a power cut may leave it after `--no-sync`.
+#[test]
+fn a_layer_without_its_facts_is_unpacked_again() {
+    let Some(place) = Place::new() else { return };
+    place.image(
+        "a:1",
+        &[{
+            let mut tar = Tar::default();
+            tar.file("file", b"content");
+            tar.end()
+        }],
+    );
+    place.unpack("a:1");
+    let facts = place.private("layers").join(&place.layers()[0]).join("facts");
+    fs::write(&facts, b"").unwrap();
+    place.mount("a:1");
+    assert_eq!(fs::read(place.path("m/file")).unwrap(), b"content");
+    assert!(fs::metadata(&facts).unwrap().len() > 0);
+    place.umount();
+    assert_eq!(place.run(&["fsck"]), "clean\n");
+}
+
 #[test]
 fn fsck_finds_and_mends_whatever_happened_to_a_layer() {
     let Some(place) = Place::new() else { return };
@@ -275,6 +303,7 @@ fn fsck_finds_and_mends_whatever_happened_to_a_layer() {
             }),
         ),
         ("facts", Box::new(|| fs::remove_file(base.join("../facts")).unwrap())),
+        ("facts", Box::new(|| fs::write(base.join("../facts"), b"").unwrap())),
         (
             "content differs",
             Box::new(|| {

@@ -15,8 +15,13 @@ pub(crate) struct MountArgs {
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
     /// Take changes, which go when it is unmounted unless `commit` made an image of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sealed")]
     pub(crate) writable: bool,
+    /// Read nothing that the disk has changed: each file must have the fs-verity digest that was
+    /// noted once all layers had been compared with their blobs. Linux 6.12, root, a file system
+    /// with fs-verity
+    #[arg(long)]
+    pub(crate) sealed: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,6 +61,9 @@ pub(crate) struct SnapshotPrepareArgs {
     /// Without changes: a read-only view
     #[arg(long)]
     pub(crate) view: bool,
+    /// A read-only view that shows nothing that the disk has changed, as `mount --sealed`
+    #[arg(long, conflicts_with = "view")]
+    pub(crate) sealed: bool,
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
 }

@@ -72,6 +72,7 @@ impl LayerStore {
             let name = layer_name(&layer.diff_id);
             if checked.0.insert(name.clone()) {
                 problems.extend(check.layer(&name, layer, None)?);
+                problems.extend(check.seal(&name)?);
             }
             // What lies above a layer that isn't unpacked, or is no layer, can't be checked.
             let Ok(Some(mut stored)) = self.get_named(&name) else { break };
@@ -83,6 +84,7 @@ impl LayerStore {
                 let name = variant_name(&layer.diff_id, id);
                 if checked.0.insert(name.clone()) {
                     problems.extend(check.layer(&name, layer, Some(&below))?);
+                    problems.extend(check.seal(&name)?);
                 }
                 let Ok(Some(variant)) = self.get_named(&name) else { break };
                 stored = variant;
@@ -99,6 +101,7 @@ impl LayerStore {
             {
                 let make = |reserved| self.make_seam(reserved, id, &plan);
                 problems.extend(check.against(&name, make)?);
+                problems.extend(check.seal(&name)?);
             }
         }
         problems.extend(check.record(id, &needs)?);
@@ -154,6 +157,20 @@ impl Check<'_> {
         let mended = !matches!(self.mend, Mend::No) && self.store.forget_record(&name)?;
         let reason = "does not say what the layers do".to_owned();
         Ok(Some(LayerProblem { name, reason, mended }))
+    }
+
+    /// Compares the seal of the layer `name`, if it has one, with its tree.
+    fn seal(&self, name: &str) -> Result<Option<LayerProblem>, LayerStoreError> {
+        let _lock = self.store.lock(name)?;
+        let Some(reason) = self.store.seal_problem(name)? else { return Ok(None) };
+        let mended = match self.mend {
+            Mend::Unless(is_mounted) => !is_mounted(name),
+            Mend::No => false,
+        };
+        if mended {
+            self.store.unseal(name)?;
+        }
+        Ok(Some(LayerProblem { name: name.to_owned(), reason, mended }))
     }
 
     /// Compares the layer `name`, if it is there, with what `make` makes.
@@ -220,7 +237,7 @@ impl Check<'_> {
 }
 
 /// An error with its causes, in one line.
-fn chain_of(error: &LayerStoreError) -> String {
+pub(super) fn chain_of(error: &LayerStoreError) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {

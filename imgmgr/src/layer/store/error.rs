@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::erofs::TreeError;
 use crate::layer::LayerError;
 
 /// Why a layer could not be kept, found or composed.
@@ -33,6 +34,40 @@ pub enum LayerStoreError {
         diff_id: String,
         /// Why not.
         source: LayerError,
+    },
+    /// The file system below the store, or the kernel, has no fs-verity.
+    #[error(
+        "cannot seal `{}`: the file system has no fs-verity with blocks of 4,096 bytes (ext4 and f2fs: \
+         `tune2fs -O verity` or `mkfs -O verity`; btrfs: Linux 5.15)",
+        path.display()
+    )]
+    NoVerity {
+        /// What was to be sealed.
+        path: PathBuf,
+        /// What the kernel says.
+        source: Errno,
+    },
+    /// EROFS can't describe a layer.
+    #[error("cannot seal `{}`", path.display())]
+    Tree {
+        /// The layer.
+        path: PathBuf,
+        /// Why not.
+        source: TreeError,
+    },
+    /// A sealed mount stands on a layer that is not sealed any more.
+    #[error("layer `{}` is not sealed: make the snapshot again", path.display())]
+    NotSealed {
+        /// The layer.
+        path: PathBuf,
+    },
+    /// The disk has changed what was sealed.
+    #[error("the seal `{}` is broken: {why}; `imgmgr fsck --repair` removes it", path.display())]
+    BrokenSeal {
+        /// The record.
+        path: PathBuf,
+        /// How.
+        why: &'static str,
     },
     /// A chain names a layer that isn't there.
     #[error("layer `{diff_id}` is not unpacked")]

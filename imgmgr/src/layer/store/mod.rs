@@ -3,6 +3,7 @@
 //! ```text
 //! layers/<alg>-<hex>/tree       the layer in overlayfs form, immutable
 //! layers/<alg>-<hex>/facts      where it depends on layers below (format: [`facts`])
+//! layers/<alg>-<hex>/seal       sealed by fs-verity, with `seal.erofs` (format: [`seal`])
 //! layers/<alg>-<hex>/unsynced   the boot in which it was made, if that was without sync
 //! layers/<alg>-<hex>@<chain>/   the same layer above a certain chain, where it must differ
 //! layers/seam@<chain>/tree      directories whose metadata a whole chain decides
@@ -23,6 +24,7 @@ pub mod facts;
 mod locks;
 mod merged;
 mod record;
+mod seal;
 mod stack;
 mod sweep;
 mod walk;
@@ -34,6 +36,7 @@ pub use check::{Checked, LayerProblem, Mend};
 pub use error::LayerStoreError;
 use facts::{Head, Start};
 pub use merged::{MergedChild, MergedDir};
+pub use seal::Sealed;
 pub use stack::Stack;
 pub use sweep::{SetAside, Swept};
 
@@ -320,6 +323,8 @@ impl LayerStore {
         };
         let invalid = || LayerStoreError::Facts { path: path.clone() };
         let (head, facts) = match start {
+            // A power cut took them, of a layer that was made without sync.
+            Start::Whole(text) if text.is_empty() => return Ok(None),
             Start::Whole(text) => {
                 let facts = facts::parse(&text).ok_or_else(invalid)?;
                 (Head::of(&facts), Some(Arc::new(facts)))

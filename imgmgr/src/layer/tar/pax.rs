@@ -3,7 +3,7 @@
 use super::number::{parse_decimal, parse_time};
 use super::sparse::{self, Segment};
 use super::{TarError, TarTime};
-use crate::layer::limits::{MAX_XATTR_VALUE, MAX_XATTRS};
+use crate::layer::limits::{MAX_XATTR_BYTES, MAX_XATTR_VALUE, MAX_XATTRS};
 
 /// What the extended headers before an entry say; `None` leaves the header's own field.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +115,11 @@ impl PaxFields {
         }
         if value.len() > MAX_XATTR_VALUE {
             return Err(limit("MAX_XATTR_VALUE", MAX_XATTR_VALUE));
+        }
+        let others = self.xattrs.iter().filter(|(known, _)| *known != name);
+        let bytes: usize = others.map(|(name, value)| name.len() + value.len()).sum();
+        if bytes + name.len() + value.len() > MAX_XATTR_BYTES {
+            return Err(limit("MAX_XATTR_BYTES", MAX_XATTR_BYTES));
         }
         if let Some(known) = self.xattrs.iter_mut().find(|(known, _)| *known == name) {
             known.1 = value;
@@ -282,6 +287,23 @@ mod tests {
         assert!(fields(b"18 uid=4294967296\n", Scope::Next).is_err());
         assert!(fields(b"10 uid=-1\n", Scope::Next).is_err());
         assert_eq!(fields(b"18 uid=4294967294\n", Scope::Next).unwrap().uid, Some(u32::MAX - 1));
+    }
+
+    #[test]
+    fn attributes_of_several_headers_add_up_to_a_limit() {
+        let mut pax = PaxFields::default();
+        let mut apply = |name: u32| {
+            let text = format!(" SCHILY.xattr.user.{name:02}={}\n", "v".repeat(60_000));
+            let text = format!("{}{text}", text.len() + 5);
+            pax.apply(text.as_bytes(), Scope::Global, invalid)
+        };
+        for name in 0..17 {
+            apply(name).unwrap();
+        }
+        // The same again is no more.
+        apply(0).unwrap();
+        let said = apply(17).unwrap_err().to_string();
+        assert!(said.contains("MAX_XATTR_BYTES"), "{said}");
     }
 
     #[test]
