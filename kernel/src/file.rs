@@ -312,6 +312,15 @@ pub fn unlock(file: impl AsFd) -> Result<()> {
     rustix::fs::flock(file, rustix::fs::FlockOperation::Unlock)
 }
 
+/// Whether two descriptors are of one file.
+///
+/// # Errors
+/// What fstat(2) says.
+pub fn is_same(one: impl AsFd, other: impl AsFd) -> Result<bool> {
+    let (one, other) = (rustix::fs::fstat(one)?, rustix::fs::fstat(other)?);
+    Ok(one.st_dev == other.st_dev && one.st_ino == other.st_ino)
+}
+
 /// Whether there is anything of this name.
 #[must_use]
 pub fn exists(dir: BorrowedFd<'_>, path: impl Arg) -> bool {

@@ -240,9 +240,8 @@ fn paused_kill(scene: &Scene) -> Result<()> {
     let pid = container.pid()?;
     container.command("pause", &[]).run()?.ok()?;
     container.kill("KILL")?;
-    // Version 1 keeps a frozen process until it is thawed.
-    let _ = container.command("resume", &[]).run()?;
-    container.wait_pid(pid)
+    container.wait_pid(pid)?;
+    container.is("stopped")
 }
 
 fn paused_delete(scene: &Scene) -> Result<()> {

@@ -1,10 +1,12 @@
 //! Device nodes, masked paths and read-only paths.
 
+use std::fs;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::harness::bundle::Bundle;
-use crate::harness::expect::{contains, equal};
+use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::Need;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
@@ -43,7 +45,14 @@ pub(crate) const TESTS: &[Test] = &[
     test("allowed-devices-order", ALLOWED, &[Need::CgroupV1, Need::Path("/dev/fuse")], order),
     test("allowed-devices-access", ALLOWED, &[Need::CgroupV1, Need::Path("/dev/fuse")], access),
     test("allowed-devices-bad-access-refused", ALLOWED, &[], bad_access),
+    test("device-ptmx-is-the-containers-own", "config-linux.md#default-devices", &[], ptmx_listed),
     test("masked-file", "config-linux.md#masked-paths", &[], masked_file),
+    test(
+        "masked-file-guards-the-host",
+        "config-linux.md#masked-paths",
+        &[Need::Root],
+        masked_file_guards_the_host,
+    ),
     test("masked-directory", "config-linux.md#masked-paths", &[], masked_directory),
     test("masked-missing-is-passed-over", "config-linux.md#masked-paths", &[], masked_missing),
     test("masked-many", "config-linux.md#masked-paths", &[], masked_many),
@@ -262,6 +271,33 @@ fn masked_file(scene: &Scene) -> Result<()> {
         .run(bundle.sh("wc -c </secret; echo x >/secret; stat -c %t:%T /secret"))?
         .prints("0\n1:3\n")
         .map(drop)
+}
+
+/// It is the container's own, whatever is asked for.
+fn ptmx_listed(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.user_namespace(100_000, 65_536);
+    let ptmx = json!({ "path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2 });
+    bundle.set("/linux/devices", json!([ptmx]));
+    scene.run(bundle.sh(": </dev/ptmx && readlink /dev/ptmx"))?.prints("pts/ptmx\n").map(drop)
+}
+
+/// A mask may be the host's own `/dev/null`: its owner, mode and times are the host's.
+fn masked_file_guards_the_host(scene: &Scene) -> Result<()> {
+    use std::time::{Duration, SystemTime};
+    let modified = || fs::metadata("/dev/null")?.modified();
+    let before = modified()?;
+    let mut bundle = scene.bundle()?;
+    bundle.file("/secret", "secret")?;
+    mask(&["/secret"])(&mut bundle);
+    let output =
+        scene.run(bundle.sh("touch -d @86400 /secret; echo x >/secret && echo written"))?;
+    let changed = modified()? == SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+    if changed {
+        fs::File::open("/dev/null")?.set_modified(before)?;
+    }
+    holds("the host's /dev/null is what it was", !changed)?;
+    equal("output", output.stdout.as_str(), "written\n")
 }
 
 fn masked_directory(scene: &Scene) -> Result<()> {

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("sysctl-mqueue", SYSCTL, &[], sysctl_mqueue),
     test("sysctl-domainname", SYSCTL, &[], sysctl_domainname),
     test("sysctl-hostname-refused", "runc", &[], sysctl_hostname),
+    test("sysctl-net-of-the-host-by-path-refused", SYSCTL, &[], sysctl_joined_host_net),
     test("sysctl-net-of-the-host-refused", SYSCTL, &[], sysctl_host_net),
     test("sysctl-ipc-of-the-host-refused", SYSCTL, &[], sysctl_host_ipc),
     test("sysctl-not-namespaced-refused", SYSCTL, &[], sysctl_global),
@@ -140,6 +141,16 @@ fn sysctl_domainname(scene: &Scene) -> Result<()> {
 
 fn sysctl_hostname(scene: &Scene) -> Result<()> {
     scene.refuses(sysctl(json!({ "kernel.hostname": "x" })), &["kernel.hostname"])
+}
+
+/// By its path, the runtime's own namespace is no better.
+fn sysctl_joined_host_net(scene: &Scene) -> Result<()> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)?;
+    let edit = |b: &mut Bundle| {
+        b.join("network", &format!("/proc/{}/ns/net", std::process::id()));
+        sysctl(json!({ "net.core.somaxconn": "1" }))(b);
+    };
+    scene.refuses(edit, &["net.core.somaxconn"])
 }
 
 fn sysctl_host_net(scene: &Scene) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
+    test("rshared-reaches-the-host", "mount_namespaces(7)", &[], rshared_reaches_the_host),
     test("user-namespace-on-shared-mounts", "mount_namespaces(7)", &[], on_shared_mounts),
     test("mount-tmpfs", "config.md#mounts", &[], tmpfs),
     test("mount-tmpfs-size", "tmpfs(5)", &[], tmpfs_size),
@@ -50,6 +51,13 @@ pub(crate) const TESTS: &[Test] = &[
     test("mount-cgroup", "config.md#mounts", &[], cgroup),
     test("mount-cgroup-read-only", "config.md#mounts", &[], cgroup_ro),
     test("mount-tmpcopyup", "config.md#linux-mount-options tmpcopyup", &[], tmpcopyup),
+    test(
+        "mount-tmpcopyup-read-only",
+        "config.md#linux-mount-options tmpcopyup",
+        &[],
+        tmpcopyup_read_only,
+    ),
+    test("bind-file-on-directory-words", "config.md#mounts", &[], file_on_directory_words),
     test(
         "mount-tmpcopyup-missing",
         "config.md#linux-mount-options tmpcopyup",
@@ -469,6 +477,28 @@ fn tmpcopyup(scene: &Scene) -> Result<()> {
     equal("image", fs::read_to_string(bundle.host_path("/data/sub/f"))?.as_str(), "from image\n")
 }
 
+fn tmpcopyup_read_only(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.file("/data/file", "content")?;
+    bundle.mount("/data", "tmpfs", "tmpfs", &["tmpcopyup", "ro"]);
+    scene
+        .run(bundle.sh("cat /data/file; touch /data/x 2>/dev/null || echo ' ro'"))?
+        .prints("content ro\n")
+        .map(drop)
+}
+
+/// Callers tell people what to do by these words.
+fn file_on_directory_words(scene: &Scene) -> Result<()> {
+    let file = scene.path("file");
+    fs::write(&file, "")?;
+    let mut bundle = scene.bundle()?;
+    fs::create_dir_all(bundle.host_path("/directory"))?;
+    bundle.bind(&file, "/directory", &[]);
+    let id = scene.id();
+    scene.write(&bundle, &id)?;
+    scene.refuses_bundle(&bundle, &id, &["ot a directory"])
+}
+
 fn tmpcopyup_missing(scene: &Scene) -> Result<()> {
     scene.prints(
         |b| {
@@ -588,6 +618,29 @@ fn root_unknown(scene: &Scene) -> Result<()> {
 fn root_default(scene: &Scene) -> Result<()> {
     share_root()?;
     lacks("fields", &root_fields(scene, None)?, "shared:")
+}
+
+/// What is mounted below a volume that is shared both ways is mounted on the host, and nothing else
+/// changes there: `rootfsPropagation` is what such volumes need.
+fn rshared_reaches_the_host(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.capabilities(&["CAP_SYS_ADMIN"]).set("/linux/rootfsPropagation", json!("shared"));
+    let volume = scene.path("volume");
+    fs::create_dir_all(volume.join("below"))?;
+    bundle.bind(&volume, "/volume", &["rbind", "rshared"]);
+    bundle.sh("mount -t tmpfs conformance /volume/below");
+    // A mount of its own: the one that the rootfs lies in is no peer of the host's.
+    let script = "mount --make-rshared / && mount --bind $0 $0 || exit 97
+        before=$(cut -d ' ' -f 4- /proc/self/mountinfo)
+        \"$@\" || exit 98
+        grep -c ' - tmpfs conformance ' /proc/self/mountinfo
+        others=$(grep -v ' - tmpfs conformance ' /proc/self/mountinfo | cut -d ' ' -f 4-)
+        [ \"$before\" = \"$others\" ] || exit 99";
+    let volume = volume.to_string_lossy();
+    let host = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, &volume];
+    let output = scene.run_command(&bundle, &scene.id(), &[])?.under(&host).run()?.exits(0)?;
+    // Below the bind mount, and below the place that it was made of.
+    equal("mounts on the host", output.stdout.trim(), "2")
 }
 
 /// A host run by systemd shares its mounts. What a container mounts stays its own, also below what

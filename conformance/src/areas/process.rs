@@ -11,6 +11,7 @@ use crate::suite::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test("args-exact", "config.md#process args", &[], args_exact),
+    test("args-empty-name", "execvp(3)", &[], args_empty_name),
     test("args-empty-refused", "config.md#process args", &[], args_empty),
     test("args-found-in-path", "config.md#process args", &[], args_path),
     test("env-exact", "config.md#process env", &[], env_exact),
@@ -118,6 +119,12 @@ fn args_empty(scene: &Scene) -> Result<()> {
         },
         &["args"],
     )
+}
+
+fn args_empty_name(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.args(&[""]);
+    scene.run(&bundle)?.exits(1)?.fails_naming(&["executable file not found"]).map(drop)
 }
 
 fn args_path(scene: &Scene) -> Result<()> {

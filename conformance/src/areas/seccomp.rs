@@ -1,5 +1,8 @@
 //! `linux.seccomp`: actions, error numbers, argument conditions, architectures, listeners.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::{Context, Result};
 use rustix::event::PollFlags;
 use serde_json::{Value, json};
@@ -30,6 +33,8 @@ const ENOSYS: i32 = 38;
 
 pub(crate) const TESTS: &[Test] = &[
     test("seccomp-errno-default", SPEC, X86, errno_default),
+    test("seccomp-nothing-allowed", SPEC, X86, nothing_allowed),
+    test("seccomp-program-of-another-user", SPEC, X86, program_of_another),
     test("seccomp-errno-ret", SPEC, X86, errno_ret),
     test("seccomp-errno-per-rule", SPEC, X86, errno_per_rule),
     test("seccomp-default-errno-ret", SPEC, X86, default_errno_ret),
@@ -124,6 +129,27 @@ fn ask() -> Vec<u8> {
 
 fn errno_default(scene: &Scene) -> Result<()> {
     equal("errno", code(scene, &denies(&["personality"], "SCMP_ACT_ERRNO"), &ask())?, EPERM)
+}
+
+/// Not even exit(2): the process ends all the same, and with it the command.
+fn nothing_allowed(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ERRNO" })).args(&["true"]);
+    let code = scene.run(&bundle)?.code();
+    holds("it did not run", code != 0)
+}
+
+/// Loading a filter without no_new_privs takes rights that the program does not have: it is looked
+/// for without them.
+fn program_of_another(scene: &Scene) -> Result<()> {
+    let edit = |b: &mut Bundle| {
+        let _ = b.program("/bin/own", "#!/bin/sh\n");
+        let _ = fs::set_permissions(b.host_path("/bin/own"), fs::Permissions::from_mode(0o700));
+        b.set("/process/user", json!({ "uid": 1000, "gid": 1000 })).args(&["/bin/own"]);
+        b.set("/process/noNewPrivileges", json!(false));
+        b.set("/linux/seccomp", json!({ "defaultAction": "SCMP_ACT_ALLOW" }));
+    };
+    scene.refuses(edit, &["ermission denied"])
 }
 
 fn errno_ret(scene: &Scene) -> Result<()> {

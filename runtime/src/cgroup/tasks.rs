@@ -94,6 +94,15 @@ impl Cgroup {
         self.freezer().map_or(Ok(()), Dir::thaw)
     }
 
+    /// Lets every process run again where one that is killed must run to die: with version 1.
+    ///
+    /// # Errors
+    /// As [`Cgroup::thaw`].
+    pub fn thaw_v1(&self) -> Result<(), CgroupError> {
+        let v1 = |dir: &&Dir| matches!(dir.place.hierarchy, Hierarchy::Legacy(_));
+        self.freezer().filter(v1).map_or(Ok(()), Dir::thaw)
+    }
+
     /// Whether the container's own cgroup is frozen. A freeze under way is waited for.
     ///
     /// # Errors

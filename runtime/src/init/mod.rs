@@ -209,6 +209,7 @@ impl<'p> Child<'p> {
                 None => netdev::loopback_up()?,
             },
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
+            Step::IsolateRootfs { path } => root::isolate_rootfs(path)?,
             Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,
             Step::OpenRootfs { path } => {
                 self.root = Some(RootDir::new(file::open_path(file::CWD, path.as_path())?));
@@ -267,6 +268,7 @@ impl<'p> Child<'p> {
             Step::NoNewPrivileges => process::set_no_new_privileges()?,
             Step::LimitBounding { keep } => user::limit_bounding(*keep)?,
             Step::SetUser { uid, gid, groups } => user::set(*uid, *gid, groups.as_deref())?,
+            Step::SetEffective { effective } => user::set_effective(*effective)?,
             Step::RaisePermitted => user::raise_permitted()?,
             Step::SetCapabilities { effective, permitted, inheritable, ambient } => {
                 let (effective, permitted, inheritable) = (*effective, *permitted, *inheritable);

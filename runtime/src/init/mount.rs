@@ -152,7 +152,13 @@ impl Child<'_> {
         target: BorrowedFd<'_>,
     ) -> StepResult {
         set_attributes(tree.as_fd(), step.recursive_attributes, true)?;
-        mount::attach(&tree, target)?;
+        match mount::attach(&tree, target) {
+            // What callers look for when a file is to lie over a directory, or the reverse.
+            Err(Errno::INVAL) if file::kind(&tree)?.is_dir() != file::kind(target)?.is_dir() => {
+                return Err(Errno::NOTDIR.into());
+            }
+            other => other?,
+        }
         self.after_attach(step, tree)
     }
 

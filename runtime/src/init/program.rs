@@ -82,13 +82,20 @@ fn resolve(name: &str, env: &[String]) -> Result<String, StepError> {
         }
         Errno::ACCESS => StepError::new(errno, quoted("permission denied")),
         Errno::ISDIR => StepError::new(errno, quoted("is a directory")),
-        errno => StepError::new(errno, quoted("cannot be executed")),
+        errno => {
+            let text = kernel::error_text(errno);
+            StepError::new(errno, quoted(&format!("stat {name}: {text}")))
+        }
     };
     if name.contains('/') {
         file::check_executable(name).map_err(explain)?;
         return Ok(name.to_owned());
     }
     let path = env.iter().rev().find_map(|v| v.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let missing = || StepError::new(Errno::NOENT, quoted("executable file not found in $PATH"));
+    if name.is_empty() {
+        return Err(missing());
+    }
     let mut denied = false;
     for dir in path.split(':') {
         let dir = if dir.is_empty() { "." } else { dir };
@@ -102,7 +109,7 @@ fn resolve(name: &str, env: &[String]) -> Result<String, StepError> {
     if denied {
         return Err(explain(Errno::ACCESS));
     }
-    Err(StepError::new(Errno::NOENT, quoted("executable file not found in $PATH")))
+    Err(missing())
 }
 
 /// The home directory the container's own `/etc/passwd` gives `uid`; `/` if none.

@@ -10,6 +10,10 @@ use std::os::fd::OwnedFd;
 
 /// `MOUNT_ATTR_RDONLY`.
 const MOUNT_ATTR_RDONLY: u64 = 1;
+/// `MOUNT_ATTR_NOSUID`.
+const MOUNT_ATTR_NOSUID: u64 = 2;
+/// `MOUNT_ATTR_NOEXEC`.
+const MOUNT_ATTR_NOEXEC: u64 = 8;
 
 /// What hides things: one node and one directory for all of them.
 #[derive(Debug, Default)]
@@ -26,13 +30,16 @@ struct Mask {
 }
 
 impl Masks {
-    /// Takes the host's `/dev/null`, seen to be that.
+    /// Takes the host's `/dev/null`, seen to be that. The mount is read-only: what is written goes
+    /// to the device all the same, but nobody changes owner, mode or times of the host's node.
     fn hold_null(&mut self) -> Result<(), StepError> {
         let null = mount::clone_tree(file::CWD, c"/dev/null", CloneTree::default())?;
         if !file::kind(&null)?.is_char_device(1, 3) {
             let why = "`/dev/null` of the host is not character device 1:3";
             return Err(StepError::new(Errno::NODEV, why));
         }
+        let set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+        mount::set_attributes(&null, SetAttributes { set, ..SetAttributes::default() })?;
         self.null = Some(Mask { mount: null, is_attached: false });
         Ok(())
     }

@@ -36,6 +36,19 @@ fn propagation_flag(kind: PropagationKind) -> PropagationFlags {
     }
 }
 
+/// Makes the mount private that `path` lies in.
+pub(super) fn isolate_rootfs(path: &Path) -> StepResult {
+    let real = file::path_of(file::open_path(file::CWD, path)?)?;
+    for place in real.ancestors() {
+        match mount::set_propagation(place, PropagationFlags::PRIVATE) {
+            // No mount point.
+            Err(Errno::INVAL) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(Errno::INVAL.into())
+}
+
 impl Child<'_> {
     pub(super) fn set_root_propagation(&mut self, propagation: Propagation) -> StepResult {
         Ok(set_propagation(c"/", propagation)?)
@@ -94,11 +107,15 @@ impl Child<'_> {
             self.hold_null()?;
         }
         let root = self.root.as_ref().ok_or(Errno::BADF)?;
+        let shared = matches!(how, EnterRootfs::Pivot { make_private: true });
+        let old = shared.then(|| file::open_path(file::CWD, c"/")).transpose()?;
         file::enter_dir(root)?;
         match how {
-            EnterRootfs::Pivot { make_private } => {
+            EnterRootfs::Pivot { .. } => {
                 mount::pivot_to_current()?;
-                if make_private {
+                if let Some(old) = old {
+                    // What is unmounted of a peer is unmounted on the host.
+                    file::enter_dir(&old)?;
                     let slave = PropagationFlags::DOWNSTREAM | PropagationFlags::REC;
                     mount::set_propagation(c".", slave)?;
                 }

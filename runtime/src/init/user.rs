@@ -99,6 +99,12 @@ pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
     Ok(())
 }
 
+pub(super) fn set_effective(effective: u64) -> StepResult {
+    let mut sets = identity::capabilities()?;
+    sets.effective = effective & sets.permitted;
+    Ok(identity::set_capabilities(sets)?)
+}
+
 pub(super) fn raise_permitted() -> StepResult {
     let mut sets = identity::capabilities()?;
     sets.effective = sets.permitted;

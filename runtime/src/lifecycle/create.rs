@@ -259,9 +259,37 @@ impl Attempt<'_> {
                 let kind = namespace_name(wanted.kind);
                 return Err(LifecycleError::WrongNamespace { path: path(), kind });
             }
+            self.check_sysctls(wanted.kind, &opened)?;
             slots[wanted.slot.0] = Some(opened);
         }
         Ok(())
+    }
+
+    /// A namespace with a path can be the runtime's own, whose kernel parameters are the host's.
+    fn check_sysctls(&self, kind: CloneFlags, joined: &OwnedFd) -> Result<(), LifecycleError> {
+        let is_of = |path: &str| match kind {
+            CloneFlags::NEWNET => path.starts_with("net/"),
+            CloneFlags::NEWUSER => path.starts_with("user/"),
+            CloneFlags::NEWUTS => path == "kernel/domainname",
+            CloneFlags::NEWIPC => {
+                let in_kernel = path.starts_with("kernel/") && path != "kernel/domainname";
+                path.starts_with("fs/mqueue/") || in_kernel
+            }
+            _ => false,
+        };
+        let key = self.plan.steps.iter().find_map(|step| match step {
+            crate::plan::Step::WriteSysctl { path, .. } if is_of(path) => {
+                Some(path.replace('/', "."))
+            }
+            _ => None,
+        });
+        let Some(key) = key else { return Ok(()) };
+        let name = namespace_name(kind);
+        let link = if kind == CloneFlags::NEWNET { "net" } else { name };
+        let own = file::open_read(file::CWD, format!("/proc/self/ns/{link}"))
+            .and_then(|own| file::is_same(&own, joined))
+            .map_err(kernel_error("look at the runtime's own namespace"))?;
+        if own { Err(LifecycleError::HostSysctl { key, name }) } else { Ok(()) }
     }
 
     fn prepare_mounts(&self, slots: &mut [Option<OwnedFd>]) -> Result<(), LifecycleError> {

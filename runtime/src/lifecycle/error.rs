@@ -64,6 +64,8 @@ pub enum LifecycleError {
     OpenNamespace { path: PathBuf, source: io::Error },
     #[error("`{}` is not a {kind} namespace", path.display())]
     WrongNamespace { path: PathBuf, kind: &'static str },
+    #[error("sysctl \"{key}\" not allowed in host {name} namespace")]
+    HostSysctl { key: String, name: &'static str },
     #[error("cannot clone the mount at `{}`", path.display())]
     PrepareMount { path: PathBuf, source: io::Error },
     #[error("cannot map ids for the mount of `{}`", path.display())]

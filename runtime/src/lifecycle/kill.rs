@@ -37,7 +37,16 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
     kernel::process::pidfd_send_signal(pidfd.as_fd(), signal).map_err(|errno| match errno {
         kernel::Errno::SRCH => LifecycleError::NotRunning,
         errno => LifecycleError::Signal { signal, source: errno.into() },
-    })
+    })?;
+    if signal == SIGKILL { thaw_to_die(&state.record()?) } else { Ok(()) }
+}
+
+/// With cgroup v1 a process that is frozen does not die before it is thawed.
+fn thaw_to_die(record: &Record) -> Result<(), LifecycleError> {
+    match Cgroup::open(&record.cgroup).thaw_v1() {
+        Err(error) if !error.is_gone() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn kill_group(record: &Record) -> Result<(), LifecycleError> {

@@ -79,7 +79,7 @@ pub(super) fn plan_filesystem(
     joined_user: Option<Slot>,
     slots: &mut Slots,
 ) -> Result<FilesystemPlan, PlanError> {
-    let mut planner = Planner::new(spec, host, joined_user, slots);
+    let mut planner = Planner::new(spec, host, options, joined_user, slots);
     planner.rootfs();
     for (index, mount) in spec.mounts.iter().enumerate() {
         check_over_proc(index, mount)?;
@@ -94,7 +94,7 @@ pub(super) fn plan_filesystem(
         console: planner.place(&container_path("/dev/console")),
     };
     let protect = planner.protect();
-    let mut enter = enter_rootfs(spec, options);
+    let mut enter = enter_rootfs(spec, host, options);
     let Planner { steps, prepared, late, read_only_later, .. } = planner;
     enter.extend(read_only_later);
     Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared, late })
@@ -140,6 +140,7 @@ fn container_path(text: &str) -> ContainerPath {
 struct Planner<'a> {
     spec: &'a ContainerSpec,
     host: &'a HostFacts,
+    options: &'a PlanOptions,
     slots: &'a mut Slots,
     steps: Vec<Step>,
     prepared: Vec<PreparedTree>,
@@ -156,12 +157,14 @@ impl<'a> Planner<'a> {
     fn new(
         spec: &'a ContainerSpec,
         host: &'a HostFacts,
+        options: &'a PlanOptions,
         joined_user: Option<Slot>,
         slots: &'a mut Slots,
     ) -> Planner<'a> {
         Planner {
             spec,
             host,
+            options,
             slots,
             steps: Vec::new(),
             prepared: Vec::new(),
@@ -175,7 +178,7 @@ impl<'a> Planner<'a> {
     /// True if root makes a user namespace: then the child, who is nobody on the host, may not
     /// reach what the runtime can.
     fn child_is_weaker(&self) -> bool {
-        self.host.uid == 0 && has_user_namespace(self.spec)
+        child_is_weaker(self.spec, self.host)
     }
 
     fn rootfs(&mut self) {
@@ -185,7 +188,15 @@ impl<'a> Planner<'a> {
             return;
         }
         let kind = self.namespace_propagation();
-        self.steps.push(Step::SetRootPropagation(Propagation { kind, recursive: true }));
+        match shares_mounts(self.spec, self.host, self.options) {
+            Some(propagation) => {
+                self.steps.push(Step::SetRootPropagation(propagation));
+                self.steps.push(Step::IsolateRootfs { path: path.clone() });
+            }
+            None => {
+                self.steps.push(Step::SetRootPropagation(Propagation { kind, recursive: true }));
+            }
+        }
         let prepared = self.child_is_weaker().then(|| {
             let slot = self.slots.next();
             self.prepared.push(PreparedTree {
@@ -201,7 +212,8 @@ impl<'a> Planner<'a> {
         self.steps.push(Step::BindRootfs { path, prepared });
     }
 
-    /// What becomes of all mounts in a mount namespace of the container's own.
+    /// What becomes of all mounts in a mount namespace of the container's own, but for one that
+    /// [`shares_mounts`], and of trees that are cloned outside of it.
     fn namespace_propagation(&self) -> PropagationKind {
         match self.spec.rootfs_propagation {
             Some(p) if p.kind == PropagationKind::Private => PropagationKind::Private,
@@ -241,7 +253,8 @@ impl<'a> Planner<'a> {
                     options: self.labelled(fs.fstype.as_str(), &fs.options),
                     // Of a file system without a device, only the mount is read-only: the
                     // instance may be shared, or has yet to be filled.
-                    superblock: fs.superblock.set & if fresh { !MS_RDONLY } else { u64::MAX },
+                    superblock: fs.superblock.set
+                        & if fresh || fs.copy_up { !MS_RDONLY } else { u64::MAX },
                     mode_of_target: fs.fstype == "tmpfs",
                     copy_up: fs.copy_up,
                 };
@@ -500,7 +513,9 @@ impl<'a> Planner<'a> {
             };
             self.steps.push(Step::MakeDevice(device));
         }
-        for device in &self.spec.devices {
+        let ptmx = container_path("/dev/ptmx");
+        // It is the one of the container's own /dev/pts, whatever a list of devices says.
+        for device in self.spec.devices.iter().filter(|device| device.path != ptmx) {
             let (format, major, minor) = match device.kind {
                 DeviceKind::Char { major, minor } => (libc_format::CHAR, major, minor),
                 DeviceKind::Block { major, minor } => (libc_format::BLOCK, major, minor),
@@ -521,7 +536,7 @@ impl<'a> Planner<'a> {
             let at = self.place(&container_path(&format!("/dev/{name}")));
             self.steps.push(Step::MakeSymlink { at, target: target.into(), replace: false });
         }
-        let at = self.place(&container_path("/dev/ptmx"));
+        let at = self.place(&ptmx);
         self.steps.push(Step::MakeSymlink { at, target: "pts/ptmx".into(), replace: true });
     }
 
@@ -534,6 +549,23 @@ impl<'a> Planner<'a> {
         let masked = masked.map(|(_, path)| Step::MaskPath(self.place(path)));
         read_only.chain(masked).collect()
     }
+}
+
+fn child_is_weaker(spec: &ContainerSpec, host: &HostFacts) -> bool {
+    host.uid == 0 && has_user_namespace(spec)
+}
+
+/// `rootfsPropagation` of a container whose mounts reach the host where a volume is shared: its
+/// mount namespace has peers of the host's mounts. With a user namespace the kernel has none, and
+/// `--no-pivot` takes mounts of the host out of its own namespace.
+fn shares_mounts(
+    spec: &ContainerSpec,
+    host: &HostFacts,
+    options: &PlanOptions,
+) -> Option<Propagation> {
+    let is_shared = |p: &Propagation| p.kind == PropagationKind::Shared;
+    let possible = !options.no_pivot && !child_is_weaker(spec, host);
+    spec.rootfs_propagation.filter(|p| possible && is_shared(p))
 }
 
 /// What is left of `path` below `at`: `.` for `at` itself.
@@ -554,7 +586,7 @@ fn option_text(option: &FilesystemOption) -> String {
     }
 }
 
-fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions) -> Vec<Step> {
+fn enter_rootfs(spec: &ContainerSpec, host: &HostFacts, options: &PlanOptions) -> Vec<Step> {
     let mut steps = Vec::new();
     if spec.namespaces.mount == Namespace::Inherit {
         steps.push(Step::EnterRootfs(EnterRootfs::Chroot));
@@ -563,7 +595,7 @@ fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions) -> Vec<Step> {
     steps.push(Step::EnterRootfs(if options.no_pivot {
         EnterRootfs::Move
     } else {
-        EnterRootfs::Pivot { make_private: false }
+        EnterRootfs::Pivot { make_private: shares_mounts(spec, host, options).is_some() }
     }));
     let later =
         |p: &Propagation| matches!(p.kind, PropagationKind::Shared | PropagationKind::Unbindable);

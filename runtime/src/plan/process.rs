@@ -258,12 +258,13 @@ impl Confinement {
             Step::SetUmask(self.umask),
         ];
         if self.filter_comes_first() {
+            // The program is looked for with the rights that it will have.
+            let effective = self.capabilities.effective;
+            steps.extend([Step::SetEffective { effective }, Step::FindProgram]);
             steps.push(Step::RaisePermitted);
+        } else {
+            steps.extend([self.set_capabilities(), Step::FindProgram]);
         }
-        if !self.filter_comes_first() {
-            steps.push(self.set_capabilities());
-        }
-        steps.push(Step::FindProgram);
         steps.push(Step::SealDescriptors { first: first_closed });
         steps
     }

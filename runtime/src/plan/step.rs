@@ -68,6 +68,12 @@ pub enum Step {
     LoopbackUp,
     /// Set the propagation of everything mounted.
     SetRootPropagation(Propagation),
+    /// Make the mount that the rootfs lies in private, so that no mount in the container reaches
+    /// the host's rootfs.
+    IsolateRootfs {
+        /// On the host.
+        path: PathBuf,
+    },
     /// Make the rootfs a mount of its own and hold it.
     BindRootfs {
         /// On the host.
@@ -213,6 +219,11 @@ pub enum Step {
         /// Exactly these; `None` where the namespace denies setgroups.
         groups: Option<Vec<u32>>,
     },
+    /// Put in force what the program will have in force, and keep what is permitted.
+    SetEffective {
+        /// In force.
+        effective: u64,
+    },
     /// Put everything permitted in force again after a change of user.
     RaisePermitted,
     /// The program's capabilities.
@@ -264,7 +275,7 @@ pub enum Step {
 pub enum EnterRootfs {
     /// pivot_root(2), the old root detached.
     Pivot {
-        /// The old root must first be made private, since it is shared.
+        /// The old root must first be made a slave, since it is shared.
         make_private: bool,
     },
     /// `--no-pivot`: `MS_MOVE` and chroot(2).

@@ -99,6 +99,9 @@ impl fmt::Display for Step {
             Step::SetDomainname(name) => write!(f, "set domain name to `{name}`"),
             Step::LoopbackUp => f.write_str("bring the loopback device up"),
             Step::SetRootPropagation(p) => write!(f, "make all mounts {p}"),
+            Step::IsolateRootfs { path } => {
+                write!(f, "make the mount of `{}` private", path.display())
+            }
             Step::BindRootfs { path, .. } => write!(f, "bind rootfs `{}`", path.display()),
             Step::OpenRootfs { path } => write!(f, "open rootfs `{}`", path.display()),
             Step::EnterRootOf { .. } => f.write_str("change root to the container's"),
@@ -150,6 +153,7 @@ impl fmt::Display for Step {
             Step::SetUser { uid, gid, groups } => {
                 write!(f, "become user {uid}, group {gid}, groups {groups:?}")
             }
+            Step::SetEffective { .. } => f.write_str("have the program's capabilities in force"),
             Step::RaisePermitted => f.write_str("raise the permitted capabilities"),
             Step::SetCapabilities { effective, permitted, inheritable, ambient } => write!(
                 f,

@@ -124,7 +124,6 @@ fn read_args_and_env(
     if args.is_empty() {
         return at_args.fail(Problem::Empty);
     }
-    non_empty(&args[0], &at_args.index(0))?;
     let env = env.unwrap_or_default();
     let (args, args_bytes) = read_strings(args, 0, &at_args)?;
     let (env, _) = read_strings(env, args_bytes, &at_env)?;
