@@ -295,7 +295,9 @@ fn foreground_resize(scene: &Scene) -> Result<()> {
 }
 
 fn foreground_interrupt(scene: &Scene) -> Result<()> {
-    let script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.05; done";
+    // The line discipline discards output once it has sent the signal, that of a quick trap too.
+    let script = "stty noflsh; trap 'echo interrupted; exit 3' INT; echo ready
+        while :; do sleep 0.05; done";
     let (running, master) = in_foreground(scene, script)?;
     read_until(&master, "ready")?;
     File::from(master.try_clone()?).write_all(&[3])?;

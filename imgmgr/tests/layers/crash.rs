@@ -15,7 +15,7 @@ use crate::support::{
 const KILLS: u32 = 40;
 
 fn imgmgr(root: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imgmgr"));
+    let mut command = Command::new(crate::support::imgmgr());
     command.arg("--root").arg(root).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

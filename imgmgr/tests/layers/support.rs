@@ -381,6 +381,18 @@ pub(crate) fn can_run(what: &str, possible: bool) -> bool {
 }
 
 /// True for root in the first user namespace's sense: devices and owners work.
+/// The command; on another machine than it was built on, it is where `IMGMGR` says.
+pub(crate) fn imgmgr() -> std::ffi::OsString {
+    std::env::var_os("IMGMGR").unwrap_or_else(|| env!("CARGO_BIN_EXE_imgmgr").into())
+}
+
+/// Whether this is Linux `wanted` or newer.
+pub(crate) fn is_linux(wanted: (u32, u32)) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= wanted
+}
+
 pub(crate) fn is_root() -> bool {
     can_run("root", rustix::process::geteuid().is_root())
 }

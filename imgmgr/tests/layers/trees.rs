@@ -181,7 +181,9 @@ fn a_user_namespace_mounts_without_being_root() {
     let layout = place.path("layout").display().to_string();
     place.run(&["copy", "root:1", &format!("oci:{layout}:a")]);
     // A store of its own: what root unpacked has other attributes.
-    let (bin, store) = (env!("CARGO_BIN_EXE_imgmgr"), place.path("user").display().to_string());
+    let store = place.path("user").display().to_string();
+    let bin = crate::support::imgmgr();
+    let bin = bin.to_str().unwrap();
     let at = place.mount_point();
     let script = format!(
         "set -e; i=\"{bin} --no-sync --root {store}\"

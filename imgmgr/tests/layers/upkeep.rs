@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::{Head, TAR, Tar, can_run, digest, is_root, record, write_layout};
+use crate::support::{Head, TAR, Tar, can_run, digest, imgmgr, is_root, record, write_layout};
 
 /// A data directory with images in it, and a directory to mount on.
 pub(crate) struct Place {
@@ -35,9 +35,7 @@ impl Place {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        // In another machine than it was built on, it is somewhere else.
-        let built = || env!("CARGO_BIN_EXE_imgmgr").into();
-        let mut command = Command::new(std::env::var_os("IMGMGR").unwrap_or_else(built));
+        let mut command = Command::new(imgmgr());
         command
             .arg("--no-sync")
             .arg("--root")

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
 use kernel::verity::{self, Digest};
+use rustix::fs::{Timespec, Timestamps, fstat, futimens};
 use rustix::io::Errno;
 
 use super::LayerStore;
@@ -131,7 +132,16 @@ impl LayerStore {
     /// Makes all but the record, for a layer that is locked; returns the digest of the image.
     fn make_seal(&self, name: &str) -> Result<Digest, LayerStoreError> {
         let enable = |file: &File| {
+            let stat = fstat(file)?;
             verity::enable(file)?;
+            // ext4 takes it for a change.
+            let time =
+                |tv_sec, nsec| Timespec { tv_sec, tv_nsec: i64::try_from(nsec).unwrap_or(0) };
+            let times = Timestamps {
+                last_access: time(stat.st_atime, stat.st_atime_nsec),
+                last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
+            };
+            futimens(file, &times)?;
             verity::measure(file)?.ok_or(Errno::NODATA)
         };
         let tree = self.read_sealed(name, &enable)?;
