@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use crate::harness::cgroups;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::{Need, has_cgroup_v2};
+use crate::harness::patience;
+use crate::harness::process::wait_ended;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
 
@@ -77,6 +79,7 @@ pub(crate) const TESTS: &[Test] = &[
         &[Need::NoPath("/run/systemd/system")],
         no_systemd,
     ),
+    test("systemd-ps-after-stop", "runc-ps(8)", &[Need::Systemd], systemd_ps_after_stop),
     test("systemd-scope", "runc(8) --systemd-cgroup", &[Need::Systemd], systemd_scope),
     test("systemd-property-allowed", "RUNTIME.md S16", &[Need::Systemd], systemd_property_allowed),
 ];
@@ -472,6 +475,27 @@ fn systemd_property_allowed(scene: &Scene) -> Result<()> {
     scene.runtime(&["delete", "--force", &id]).run()?.ok()?;
     contains("properties", &shown, "CollectMode=inactive-or-failed")?;
     holds("the other stays as it was", !shown.contains("2min 3s"))
+}
+
+/// The scope ends with its processes, and its cgroup with it.
+fn systemd_ps_after_stop(scene: &Scene) -> Result<()> {
+    let id = scene.id();
+    let bundle = scene.bundle_with(|b| {
+        b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
+    })?;
+    bundle.write()?;
+    let words = ["--systemd-cgroup", "run", "--detach", "--bundle"];
+    scene.runtime(&words).arg(&bundle.dir).arg(&id).run()?.ok()?;
+    let ps = |format| scene.runtime(&["ps", "--format", format, &id]).run()?.ok();
+    let pid = ps("json")?.json()?[0].as_i64().context("no pid")?;
+    scene.runtime(&["kill", &id, "KILL"]).run()?.ok()?;
+    holds("it ended", wait_ended(i32::try_from(pid)?, patience::seconds(10))?)?;
+    scene
+        .shell(&format!("while systemctl -q is-active conf-{id}.scope; do sleep 0.05; done"))
+        .run()?
+        .ok()?;
+    equal("lines of a table", ps("table")?.stdout.lines().count(), 1)?;
+    scene.runtime(&["delete", &id]).run()?.ok().map(drop)
 }
 
 fn systemd_scope(scene: &Scene) -> Result<()> {

@@ -151,8 +151,13 @@ fn what_the_disk_has_changed_is_not_read() {
     let names = fs::read_dir(place.private("layers")).unwrap();
     let layers: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
     let base = layers.iter().find(|layer| layer.join("tree/d/file").exists()).unwrap();
-    fs::remove_file(base.join("tree/d/file")).unwrap();
-    fs::write(base.join("tree/d/file"), content()).unwrap();
+    let (dir, file) = (base.join("tree/d"), base.join("tree/d/file"));
+    let times = [&file, &dir].map(|path| fs::metadata(path).unwrap().modified().unwrap());
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, content()).unwrap();
+    for (path, time) in [&file, &dir].into_iter().zip(times) {
+        fs::File::open(path).unwrap().set_modified(time).unwrap();
+    }
     mount();
     assert_eq!(read_error(place.path("m/d/file")), Some(5));
     place.umount();

@@ -153,7 +153,11 @@ fn list(context: Context<'_>, request: ListRequest) -> Result<String, CommandErr
 
 fn processes(context: Context<'_>, request: &PsRequest) -> Result<String, CommandError> {
     let view = lifecycle::state(context, &request.id)?;
-    let pids = Cgroup::open(&view.record.cgroup).pids()?;
+    let pids = match Cgroup::open(&view.record.cgroup).pids() {
+        // systemd removes the cgroup of a scope that has ended.
+        Err(error) if error.is_gone() && view.status == crate::state::Status::Stopped => Vec::new(),
+        other => other?,
+    };
     let pids: Vec<i32> = pids.into_iter().map(|pid| pid.0).collect();
     Ok(match request.format {
         OutputFormat::Json => output::ps::json(&pids),
