@@ -29,14 +29,14 @@ pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> 
     mounted
 }
 
-/// True if one of these directories is part of a mount.
+/// True if one of these directories, each of a directory of its own name, is part of a mount.
 pub(super) fn is_mounted(directories: &[PathBuf]) -> bool {
     let wanted: Vec<String> = directories
         .iter()
         .map(|path| escaped(&path.canonicalize().unwrap_or_else(|_| path.clone())))
         .collect();
     tables().any(|table| {
-        paths(&table).any(|path| wanted.iter().any(|wanted| is_same_place(path, wanted)))
+        paths(&table).any(|path| wanted.iter().any(|wanted| is_same_directory(path, wanted)))
     })
 }
 
@@ -49,6 +49,13 @@ fn paths(table: &str) -> impl Iterator<Item = &str> {
 /// a bind mount tells it from the root of its file system.
 fn is_same_place(shown: &str, known: &str) -> bool {
     shown.ends_with(known) || known.ends_with(shown)
+}
+
+/// As [`is_same_place`], by the last two names at least: `/root` alone is where a service has
+/// root's home hidden from it, and no snapshot's.
+fn is_same_directory(shown: &str, known: &str) -> bool {
+    let two_names = known.rmatch_indices('/').nth(1).map_or(0, |(at, _)| known.len() - at);
+    shown.len() >= two_names && is_same_place(shown, known)
 }
 
 /// As the kernel writes a path there.
@@ -95,6 +102,10 @@ mod tests {
         assert!(is_same_place("/a", "/s/a"));
         assert!(!is_same_place("/t/a", "/s/a"));
         assert!(!is_same_place("/xs/a", "/s/a"));
+        assert!(is_same_directory("/work/root", "/s/snapshots/work/root"));
+        assert!(is_same_directory("/host/s/snapshots/work/root", "/s/snapshots/work/root"));
+        assert!(!is_same_directory("/root", "/s/snapshots/work/root"));
+        assert!(!is_same_directory("/upper", "/s/snapshots/work/upper"));
         assert_eq!(escaped(Path::new("/a b")), "/a\\040b");
     }
 }
