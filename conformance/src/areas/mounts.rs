@@ -628,7 +628,12 @@ fn rshared_reaches_the_host(scene: &Scene) -> Result<()> {
     let volume = scene.path("volume");
     fs::create_dir_all(volume.join("below"))?;
     bundle.bind(&volume, "/volume", &["rbind", "rshared"]);
-    bundle.sh("mount -t tmpfs conformance /volume/below");
+    // What masks it may be the host's /dev/null: what is mounted over that stays here.
+    bundle.file("/secret", "secret")?;
+    bundle.set("/linux/maskedPaths", json!(["/secret", "/secret"]));
+    bundle.mount("/sys/fs/cgroup", "cgroup", "cgroup", &[]);
+    bundle.sh("mount --bind /bin/busybox /secret && mount -t tmpfs own /sys/fs/cgroup/ &&
+            mount -t tmpfs conformance /volume/below");
     // A mount of its own: the one that the rootfs lies in is no peer of the host's.
     let script = "mount --make-rshared / && mount --bind $0 $0 || exit 97
         before=$(cut -d ' ' -f 4- /proc/self/mountinfo)

@@ -17,7 +17,7 @@ mod read;
 
 pub use image::write;
 pub use node::{FileBacking, TreeError};
-pub use read::{Backing, Tree, read_tree};
+pub use read::{Backing, SEAL, Tree, read_root, read_tree};
 
 #[cfg(test)]
 mod tests;

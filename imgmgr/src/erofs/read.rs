@@ -11,6 +11,9 @@ use super::node::{Content, FileBacking, MAX_XATTR_BYTES, Node, TreeError, Xattr}
 use crate::layer::limits::{LayerLimits, MAX_PATH};
 use crate::xattrs;
 
+/// The [`TreeError::Io`] action of a [`Backing`] that failed.
+pub const SEAL: &str = "seal";
+
 /// A tree that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
@@ -26,18 +29,23 @@ pub type Backing<'b> = dyn FnMut(&[u8], &File) -> Result<FileBacking, Errno> + '
 /// # Errors
 /// [`TreeError`].
 pub fn read_tree(root: BorrowedFd<'_>, backing: &mut Backing<'_>) -> Result<Tree, TreeError> {
-    let stat = rustix::fs::fstat(root).map_err(io("look at", b""))?;
-    let attributes = xattrs::of_file(root).map_err(|source| read_error(b"", source))?;
-    let first = Node {
-        content: Content::Directory { parent: 0, entries: Vec::new() },
-        ..node(&stat, split(b"", attributes)?)
-    };
-    let mut reader = Reader { nodes: vec![first], seen: BTreeMap::new(), backing };
+    let mut reader = Reader { nodes: read_root(root)?.nodes, seen: BTreeMap::new(), backing };
     let mut left = VecDeque::from([(0, Vec::new())]);
     while let Some((index, path)) = left.pop_front() {
         reader.read_directory(root, index, &path, &mut left)?;
     }
     Ok(Tree { nodes: reader.nodes })
+}
+
+/// The directory `root` itself, as one that has nothing in it.
+///
+/// # Errors
+/// [`TreeError`].
+pub fn read_root(root: BorrowedFd<'_>) -> Result<Tree, TreeError> {
+    let stat = rustix::fs::fstat(root).map_err(io("look at", b""))?;
+    let attributes = xattrs::of_file(root).map_err(|source| read_error(b"", source))?;
+    let content = Content::Directory { parent: 0, entries: Vec::new() };
+    Ok(Tree { nodes: vec![Node { content, links: 2, ..node(&stat, split(b"", attributes)?) }] })
 }
 
 struct Reader<'r, 'b> {
@@ -124,7 +132,13 @@ impl Reader<'_, '_> {
                     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                     let file = openat(dir, name, flags, Mode::empty()).map_err(io("open", path))?;
                     let backing = (self.backing)(path, &File::from(file));
-                    attributes.extend(backing.map_err(io("seal", path))?.xattrs());
+                    let backing = backing.map_err(io(SEAL, path))?;
+                    // overlayfs looks it up as one path.
+                    if backing.redirect.len() >= MAX_PATH {
+                        let bytes = backing.redirect.len();
+                        return Err(refused(path, format!("the path to it has {bytes} bytes")));
+                    }
+                    attributes.extend(backing.xattrs());
                 }
                 Content::Regular(bytes)
             }

@@ -97,6 +97,9 @@ pub struct Record {
     pub chain_id: crate::digest::Digest,
     /// Lower directories, the topmost first.
     pub lowers: Vec<PathBuf>,
+    /// Of a sealed one: the lower directory whose metadata is that of the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<PathBuf>,
     /// The image's manifest, which stays in the store as long as the snapshot is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Descriptor>,
@@ -192,6 +195,7 @@ impl Snapshots {
             kind,
             chain_id: chain.chain_id.clone(),
             lowers,
+            root: (kind == SnapshotKind::Sealed).then(|| chain.root.clone()),
             image: chain.image.clone(),
         };
         let text = serde_json::to_vec(&record).expect("a record has no map with odd keys");

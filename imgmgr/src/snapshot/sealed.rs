@@ -2,8 +2,8 @@
 //! fs-verity digest that the metadata has of it.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use kernel::mount;
 use kernel::namespace;
@@ -26,20 +26,22 @@ use crate::layer::store::{LayerStore, Sealed};
 /// with the kernel's explanation.
 pub fn detached_sealed(snapshot: &Snapshot, layers: &LayerStore) -> Result<OwnedFd, SnapshotError> {
     let seal = |source| SnapshotError::Seal { id: name_of(snapshot), source: Box::new(source) };
-    let mut lowers = Vec::with_capacity(snapshot.record.lowers.len());
-    for lower in &snapshot.record.lowers {
-        // A root directory of the snapshot's own has nothing in it.
-        let is_own = lower.starts_with(&snapshot.dir);
-        lowers.push(match is_own {
-            true => Lower::Directory(lower),
-            false => Lower::Sealed(layers.sealed(lower).map_err(seal)?),
-        });
+    // A directory of the snapshot's own is there for tables of mounts only: nothing in it shows.
+    let is_own = |lower: &&PathBuf| lower.starts_with(&snapshot.dir);
+    let own = snapshot.record.lowers.iter().find(is_own);
+    let (mut lowers, mut root) = (Vec::with_capacity(snapshot.record.lowers.len()), None);
+    for lower in snapshot.record.lowers.iter().filter(|lower| !is_own(lower)) {
+        if snapshot.record.root.as_ref() == Some(lower) {
+            root = Some(lowers.len());
+        }
+        lowers.push(layers.sealed(lower).map_err(seal)?);
     }
+    let content: Vec<&Path> =
+        [layers.root()].into_iter().chain(own.map(PathBuf::as_path)).collect();
     // Overlayfs takes mounts of the caller's namespace only, before Linux 6.15. In one that ends
     // with its thread, nothing stays behind, whatever happens.
     std::thread::scope(|scope| {
-        let mounting =
-            scope.spawn(|| mount_in_own_namespace(&snapshot.dir, &lowers, layers.root()));
+        let mounting = scope.spawn(|| mount_in_own_namespace(snapshot, &lowers, root, &content));
         mounting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -48,16 +50,14 @@ fn name_of(snapshot: &Snapshot) -> String {
     snapshot.dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-enum Lower<'s> {
-    Sealed(Sealed),
-    Directory(&'s Path),
-}
-
+/// `root` is the number of the layer that describes the root, if one does.
 fn mount_in_own_namespace(
-    place: &Path,
-    lowers: &[Lower<'_>],
-    content: &Path,
+    snapshot: &Snapshot,
+    lowers: &[Sealed],
+    root: Option<usize>,
+    content: &[&Path],
 ) -> Result<OwnedFd, SnapshotError> {
+    let place = &snapshot.dir;
     let failed = |what: String| {
         move |source| SnapshotError::Mount { at: place.to_owned(), explanation: what, source }
     };
@@ -65,31 +65,36 @@ fn mount_in_own_namespace(
         .map_err(failed("cannot have a mount namespace for it".to_owned()))?;
     mount::set_propagation("/", Propagation::PRIVATE | Propagation::REC)
         .map_err(failed("cannot make its mounts private".to_owned()))?;
+    let mounted = |sealed: &Sealed| {
+        mount_image(sealed).map_err(|(what, errno)| failed(format!("EROFS: {what}"))(errno))
+    };
     // The descriptors must stay open until the instance is made.
-    let mut open = Vec::with_capacity(lowers.len());
-    for lower in lowers {
-        open.push(match lower {
-            Lower::Directory(dir) => {
-                OwnedFd::from(File::open(dir).map_err(error::io("open", dir))?)
-            }
-            Lower::Sealed(sealed) => {
-                let image = mount_image(sealed)
-                    .map_err(|(what, errno)| failed(format!("EROFS: {what}"))(errno))?;
-                mount::attach_at_path(&image, place)
-                    .map_err(failed("cannot attach its metadata".to_owned()))?;
-                image
-            }
-        });
+    let mut images = lowers.iter().map(mounted).collect::<Result<Vec<_>, _>>()?;
+    if let Some(described) = root.filter(|root| *root > 0) {
+        // overlayfs takes the root's metadata from the topmost layer.
+        let sealed = Sealed::of_root(images[described].as_fd(), &place.join("root.erofs"));
+        let sealed = sealed.map_err(|source| SnapshotError::Seal {
+            id: name_of(snapshot),
+            source: Box::new(source),
+        })?;
+        images.insert(0, mounted(&sealed)?);
     }
-    let content = OwnedFd::from(File::open(content).map_err(error::io("open", content))?);
+    // Anywhere but over what is opened by its path.
+    let hidden = content[0].join("ingest");
+    let open = |dir: &&Path| Ok(OwnedFd::from(File::open(dir).map_err(error::io("open", dir))?));
+    let content = content.iter().map(open).collect::<Result<Vec<_>, SnapshotError>>()?;
+    for image in &images {
+        mount::attach_at_path(image, hidden.as_path())
+            .map_err(failed("cannot attach its metadata".to_owned()))?;
+    }
     let context = mount::open_filesystem("overlay")
         .map_err(failed("overlayfs is not to be had".to_owned()))?;
-    configure(&context, &open, &content)
+    configure(&context, &images, &content)
         .and_then(|()| mount::create(&context, MOUNT_ATTR_RDONLY))
         .map_err(|errno| failed(mount::explain_failure(&context))(errno))
 }
 
-fn configure(context: &OwnedFd, lowers: &[OwnedFd], content: &OwnedFd) -> Result<(), Errno> {
+fn configure(context: &OwnedFd, lowers: &[OwnedFd], content: &[OwnedFd]) -> Result<(), Errno> {
     let options =
         [("metacopy", "on"), ("redirect_dir", "on"), ("index", "off"), ("verity", "require")];
     for (key, value) in options {
@@ -98,7 +103,7 @@ fn configure(context: &OwnedFd, lowers: &[OwnedFd], content: &OwnedFd) -> Result
     for lower in lowers {
         set_layer(context, "lowerdir+", lower)?;
     }
-    set_layer(context, "datadir+", content)
+    content.iter().try_for_each(|dir| set_layer(context, "datadir+", dir))
 }
 
 fn mount_image(sealed: &Sealed) -> Result<OwnedFd, (String, Errno)> {

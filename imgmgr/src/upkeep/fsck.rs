@@ -20,10 +20,10 @@ impl Upkeep {
         repair: Repair,
         cancel: &Cancel,
     ) -> Result<Vec<LayerProblem>, UpkeepError> {
-        let sealed = self.sealed_layers()?;
         let is_mounted = |name: &str| {
             let tree = self.layers.root().join(name).join("tree");
-            sealed.contains(&tree)
+            // Asked now: comparing takes its time. What can't be read is taken for mounted.
+            self.sealed_layers().is_none_or(|sealed| sealed.contains(&tree))
                 || !mounts::mounted_layers(self.layers.root(), &[name.to_owned()]).is_empty()
         };
         let mend = match repair {
@@ -48,10 +48,11 @@ impl Upkeep {
     }
 
     /// The trees that sealed snapshots stand on: no table of mounts tells which are mounted.
-    fn sealed_layers(&self) -> Result<BTreeSet<PathBuf>, UpkeepError> {
-        let snapshots = self.snapshots.all()?.into_iter().map(|snapshot| snapshot.record().clone());
+    fn sealed_layers(&self) -> Option<BTreeSet<PathBuf>> {
+        let snapshots =
+            self.snapshots.all().ok()?.into_iter().map(|snapshot| snapshot.record().clone());
         let sealed = snapshots.filter(|record| record.kind == SnapshotKind::Sealed);
-        Ok(sealed.flat_map(|record| record.lowers).collect())
+        Some(sealed.flat_map(|record| record.lowers).collect())
     }
 }
 

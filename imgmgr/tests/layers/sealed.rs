@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Tar, is_root};
+use crate::support::{Head, Tar, is_root};
 use crate::upkeep::Place;
 
 /// A base, and a layer that hides a file of it.
 fn layers() -> Vec<Vec<u8>> {
     let mut base = Tar::default();
+    base.add(&Head::new("./", b'5', 0o751), b"");
     base.dir("d").file("d/file", &content()).file("d/gone", b"x").file("e", b"");
     let mut top = Tar::default();
     top.file("d/.wh.gone", b"").file("d/new", b"new");
@@ -132,6 +133,12 @@ fn what_the_disk_has_changed_is_not_read() {
     assert_eq!(list[0]["kind"], "sealed");
     let name = list[0]["name"].as_str().unwrap();
     assert!(place.fail(&["snapshot", "rm", name]).contains("mounted"));
+    // The topmost layer does not describe the root, and the snapshot's own directory does not show.
+    let own = place.path("d/snapshots").join(name).join("root");
+    fs::write(own.join("intruder"), b"x").unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(!place.path("m/intruder").exists());
+    assert_eq!(fs::metadata(place.path("m")).unwrap().permissions().mode() & 0o7777, 0o751);
     assert_eq!(place.run(&["fsck"]), "clean\n");
     place.umount();
 

@@ -380,7 +380,6 @@ pub(crate) fn can_run(what: &str, possible: bool) -> bool {
     possible
 }
 
-/// True for root in the first user namespace's sense: devices and owners work.
 /// The command; on another machine than it was built on, it is where `IMGMGR` says.
 pub(crate) fn imgmgr() -> std::ffi::OsString {
     std::env::var_os("IMGMGR").unwrap_or_else(|| env!("CARGO_BIN_EXE_imgmgr").into())
@@ -393,6 +392,7 @@ pub(crate) fn is_linux(wanted: (u32, u32)) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= wanted
 }
 
+/// True for root in the first user namespace's sense: devices and owners work.
 pub(crate) fn is_root() -> bool {
     can_run("root", rustix::process::geteuid().is_root())
 }

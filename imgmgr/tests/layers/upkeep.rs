@@ -233,8 +233,12 @@ fn a_layer_without_its_facts_is_unpacked_again() {
         }],
     );
     place.unpack("a:1");
-    let facts = place.private("layers").join(&place.layers()[0]).join("facts");
+    let layer = place.private("layers").join(&place.layers()[0]);
+    let facts = layer.join("facts");
     fs::write(&facts, b"").unwrap();
+    let said = place.fail(&["mount", "a:1", &place.mount_point()]);
+    assert!(said.contains("is not in its format"), "of this boot, it may be in use: {said}");
+    fs::write(layer.join("unsynced"), b"another boot").unwrap();
     place.mount("a:1");
     assert_eq!(fs::read(place.path("m/file")).unwrap(), b"content");
     assert!(fs::metadata(&facts).unwrap().len() > 0);

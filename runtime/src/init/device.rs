@@ -36,6 +36,7 @@ impl Child<'_> {
         let node = mount::clone_tree(file::CWD, device.at.shown.as_str(), how)
             .map_err(|errno| StepError::new(errno, "the host has no such device to bind"))?;
         check_same(&node, device)?;
+        self.leave_peers(&node)?;
         let target = self.base(&device.at)?.open_or_make(&device.at.path, Missing::File)?;
         Ok(mount::attach(&node, &target)?)
     }

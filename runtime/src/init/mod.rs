@@ -155,6 +155,8 @@ struct Child<'p> {
     spent: Spent,
     /// The runtime's, which hooks get.
     umask: u32,
+    /// Whether the host's mounts are peers of those of the namespace.
+    has_peers: bool,
     /// From here on, no descriptor reaches the program.
     first_closed: u32,
     /// Nothing of the runtime's is left but the way to report.
@@ -176,6 +178,7 @@ impl<'p> Child<'p> {
             proc: None,
             masks: protect::Masks::default(),
             wants_masks: false,
+            has_peers: false,
             executable: None,
             listener: input.steps.iter().find_map(|step| match step {
                 Step::LoadSeccomp { listener, .. } => *listener,
@@ -209,7 +212,7 @@ impl<'p> Child<'p> {
                 None => netdev::loopback_up()?,
             },
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
-            Step::IsolateRootfs { path } => root::isolate_rootfs(path)?,
+            Step::IsolateRootfs { path } => self.isolate_rootfs(path)?,
             Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,
             Step::OpenRootfs { path } => {
                 self.root = Some(RootDir::new(file::open_path(file::CWD, path.as_path())?));

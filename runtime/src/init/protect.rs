@@ -1,8 +1,9 @@
 //! Read-only and masked paths, and Landlock.
 
+use super::root::propagation_bit;
 use super::{Child, Spent, StepError, StepResult, mount::new_filesystem};
 use crate::plan::Place;
-use crate::spec::{FilesystemOption, Landlock};
+use crate::spec::{FilesystemOption, Landlock, PropagationKind};
 use kernel::landlock::{self, FsAccess, Handled, NetAccess, Scope};
 use kernel::mount::{self, CloneTree, SetAttributes};
 use kernel::{Errno, file};
@@ -39,7 +40,10 @@ impl Masks {
             return Err(StepError::new(Errno::NODEV, why));
         }
         let set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-        mount::set_attributes(&null, SetAttributes { set, ..SetAttributes::default() })?;
+        // Nor does what is mounted over it come to lie over the host's.
+        let propagation = propagation_bit(PropagationKind::Private);
+        let change = SetAttributes { set, propagation, ..SetAttributes::default() };
+        mount::set_attributes(&null, change)?;
         self.null = Some(Mask { mount: null, is_attached: false });
         Ok(())
     }

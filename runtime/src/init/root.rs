@@ -36,20 +36,31 @@ fn propagation_flag(kind: PropagationKind) -> PropagationFlags {
     }
 }
 
-/// Makes the mount private that `path` lies in.
-pub(super) fn isolate_rootfs(path: &Path) -> StepResult {
-    let real = file::path_of(file::open_path(file::CWD, path)?)?;
-    for place in real.ancestors() {
-        match mount::set_propagation(place, PropagationFlags::PRIVATE) {
-            // No mount point.
-            Err(Errno::INVAL) => {}
-            other => return Ok(other?),
-        }
-    }
-    Err(Errno::INVAL.into())
-}
-
 impl Child<'_> {
+    /// Makes the mount private that `path` lies in.
+    pub(super) fn isolate_rootfs(&mut self, path: &Path) -> StepResult {
+        self.has_peers = true;
+        let real = file::path_of(file::open_path(file::CWD, path)?)?;
+        for place in real.ancestors() {
+            match mount::set_propagation(place, PropagationFlags::PRIVATE) {
+                // No mount point.
+                Err(Errno::INVAL) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(Errno::INVAL.into())
+    }
+
+    /// A tree that the runtime itself brings is no peer of the host's, where others are.
+    pub(super) fn leave_peers(&self, tree: &OwnedFd) -> kernel::Result<()> {
+        if !self.has_peers {
+            return Ok(());
+        }
+        let propagation = propagation_bit(PropagationKind::Private);
+        let change = SetAttributes { propagation, recursive: true, ..SetAttributes::default() };
+        mount::set_attributes(tree, change)
+    }
+
     pub(super) fn set_root_propagation(&mut self, propagation: Propagation) -> StepResult {
         Ok(set_propagation(c"/", propagation)?)
     }
@@ -61,6 +72,7 @@ impl Child<'_> {
                 mount::clone_tree(file::CWD, path, CloneTree { recursive: true, nofollow: false })?
             }
         };
+        self.leave_peers(&tree)?;
         match mount::attach_at_path(&tree, path) {
             Ok(()) => {}
             // Nobody on the host can't reach the path; over the root it hangs as well.

@@ -24,12 +24,10 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
         Cgroup::open(&record.cgroup).signal_all(signal)?;
         return Ok(());
     }
-    if signal == SIGKILL {
-        let record = state.record()?;
-        if record.shares_pids {
-            // Without a pid namespace the kernel does not take the others down with init.
-            return kill_group(&record);
-        }
+    let record = (signal == SIGKILL).then(|| state.record()).transpose()?;
+    if let Some(record) = record.as_ref().filter(|record| record.shares_pids) {
+        // Without a pid namespace the kernel does not take the others down with init.
+        return kill_group(record);
     }
     let Some(init) = state.init()? else { return Err(LifecycleError::NotRunning) };
     let pidfd = init.open().map_err(kernel_error("open the init process"))?;
@@ -38,15 +36,14 @@ pub fn kill(context: Context<'_>, request: &KillRequest) -> Result<(), Lifecycle
         kernel::Errno::SRCH => LifecycleError::NotRunning,
         errno => LifecycleError::Signal { signal, source: errno.into() },
     })?;
-    if signal == SIGKILL { thaw_to_die(&state.record()?) } else { Ok(()) }
-}
-
-/// With cgroup v1 a process that is frozen does not die before it is thawed.
-fn thaw_to_die(record: &Record) -> Result<(), LifecycleError> {
-    match Cgroup::open(&record.cgroup).thaw_v1() {
-        Err(error) if !error.is_gone() => Err(error.into()),
-        _ => Ok(()),
+    // With cgroup v1 a process that is frozen does not die before it is thawed. The signal is sent,
+    // whatever comes of it.
+    if let Some(Err(error)) = record.map(|record| Cgroup::open(&record.cgroup).thaw_v1())
+        && !error.is_gone()
+    {
+        context.journal.warn(format_args!("the container was not thawed: {error}"));
     }
+    Ok(())
 }
 
 fn kill_group(record: &Record) -> Result<(), LifecycleError> {

@@ -386,6 +386,11 @@ impl<'a> Planner<'a> {
 
     fn cgroup(&mut self, mount: &Mount, target: Place) -> Result<(), PlanError> {
         let namespaced = self.spec.namespaces.cgroup != Namespace::Inherit;
+        let mut mount = mount.clone();
+        if mount.propagation.is_empty() {
+            mount.propagation = self.apart();
+        }
+        let mount = &mount;
         match self.host.cgroup_mount.clone() {
             CgroupMount::Absent => {
                 Err(PlanError::NoCgroup { destination: mount.destination.to_string() })
@@ -416,6 +421,12 @@ impl<'a> Planner<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// The propagation of mounts of the host that nobody asked to share.
+    fn apart(&self) -> Vec<Propagation> {
+        let private = Propagation { kind: PropagationKind::Private, recursive: true };
+        shares_mounts(self.spec, self.host, self.options).map(|_| private).into_iter().collect()
     }
 
     /// A tmpfs with a bind mount per hierarchy; the tmpfs turns read-only once it is filled.
@@ -480,7 +491,7 @@ impl<'a> Planner<'a> {
                 clear: 0,
             },
             recursive_attributes: MountAttributes::default(),
-            propagation: Vec::new(),
+            propagation: self.apart(),
             keeps_locks: false,
             keep: None,
         })));

@@ -323,19 +323,24 @@ impl LayerStore {
         };
         let invalid = || LayerStoreError::Facts { path: path.clone() };
         let (head, facts) = match start {
-            // A power cut took them, of a layer that was made without sync.
-            Start::Whole(text) if text.is_empty() => return Ok(None),
+            // A power cut took them, of a layer that was made without sync in an earlier boot.
+            Start::Whole(text) if text.is_empty() && self.is_lost(&dir) => return Ok(None),
             Start::Whole(text) => {
                 let facts = facts::parse(&text).ok_or_else(invalid)?;
                 (Head::of(&facts), Some(Arc::new(facts)))
             }
             Start::Part(text) => (facts::parse_head(&text).ok_or_else(invalid)?, None),
         };
-        match fs::read_to_string(dir.join("unsynced")) {
-            // Made without sync before a boot: nobody knows what of it reached the disk.
-            Ok(boot) if boot != boot_id() => Ok(None),
-            _ => Ok(Some(StoredLayer { dir, head, facts })),
+        if self.is_lost(&dir) {
+            return Ok(None);
         }
+        Ok(Some(StoredLayer { dir, head, facts }))
+    }
+
+    /// Whether a layer was made without sync before the last boot: nobody knows what of it reached
+    /// the disk.
+    fn is_lost(&self, dir: &Path) -> bool {
+        fs::read_to_string(dir.join("unsynced")).is_ok_and(|boot| boot != boot_id())
     }
 
     fn reserve_named(&self, name: String) -> Result<Slot, LayerStoreError> {

@@ -9,9 +9,9 @@
 //! replaces is sealed no more.
 
 use std::fmt::Write as _;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use kernel::verity::{self, Digest};
@@ -33,6 +33,27 @@ pub struct Sealed {
 }
 
 impl Sealed {
+    /// Seals the directory `root` alone, at `path`, where nothing is then but what this says.
+    ///
+    /// # Errors
+    /// As [`LayerStore::seal`].
+    pub fn of_root(root: BorrowedFd<'_>, path: &Path) -> Result<Self, LayerStoreError> {
+        let tree = erofs::read_root(root)
+            .map_err(|source| LayerStoreError::Tree { path: path.to_owned(), source })?;
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(error::io("remove", path)(e));
+            }
+            _ => {}
+        }
+        let mut file = File::create_new(path).map_err(error::io("create", path))?;
+        erofs::write(&tree, &mut file).map_err(error::io("write", path))?;
+        drop(file);
+        let image = File::open(path).map_err(error::io("open", path))?;
+        verity::enable(&image).map_err(|errno| no_verity(path, errno))?;
+        Ok(Self { image })
+    }
+
     /// A path of the EROFS image, for as long as this lives in this process.
     #[must_use]
     pub fn image_path(&self) -> String {
@@ -133,8 +154,8 @@ impl LayerStore {
     fn make_seal(&self, name: &str) -> Result<Digest, LayerStoreError> {
         let enable = |file: &File| {
             let stat = fstat(file)?;
-            verity::enable(file)?;
-            // ext4 takes it for a change.
+            let enabled = verity::enable(file);
+            // ext4 takes it for a change, also where it fails.
             let time =
                 |tv_sec, nsec| Timespec { tv_sec, tv_nsec: i64::try_from(nsec).unwrap_or(0) };
             let times = Timestamps {
@@ -142,6 +163,7 @@ impl LayerStore {
                 last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
             };
             futimens(file, &times)?;
+            enabled?;
             verity::measure(file)?.ok_or(Errno::NODATA)
         };
         let tree = self.read_sealed(name, &enable)?;
@@ -177,8 +199,8 @@ impl LayerStore {
         };
         erofs::read_tree(root.as_fd(), &mut backing).map_err(|source| {
             let errno = match &source {
-                TreeError::Io { source, .. } => Errno::from_io_error(source),
-                TreeError::Refused { .. } | TreeError::TooMany { .. } => None,
+                TreeError::Io { action: erofs::SEAL, source, .. } => Errno::from_io_error(source),
+                _ => None,
             };
             match errno {
                 Some(errno) if verity::is_missing(errno) => no_verity(&path, errno),
