@@ -42,8 +42,11 @@ pub fn read_tree(root: BorrowedFd<'_>, backing: &mut Backing<'_>) -> Result<Tree
 /// # Errors
 /// [`TreeError`].
 pub fn read_root(root: BorrowedFd<'_>) -> Result<Tree, TreeError> {
-    let stat = rustix::fs::fstat(root).map_err(io("look at", b""))?;
-    let attributes = xattrs::of_file(root).map_err(|source| read_error(b"", source))?;
+    // A mount's descriptor is one that nothing can be read from.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = openat(root, c".", flags, Mode::empty()).map_err(io("open", b""))?;
+    let stat = rustix::fs::fstat(&root).map_err(io("look at", b""))?;
+    let attributes = xattrs::of_file(&root).map_err(|source| read_error(b"", source))?;
     let content = Content::Directory { parent: 0, entries: Vec::new() };
     Ok(Tree { nodes: vec![Node { content, links: 2, ..node(&stat, split(b"", attributes)?) }] })
 }

@@ -205,6 +205,9 @@ fn content_is_found_below_a_data_only_layer() {
     let tree = read_tree(root.as_fd(), &mut backing).unwrap();
     write(&tree, &mut File::create(at("image")).unwrap()).unwrap();
     let lower = mounted(&at("image"));
+    let alone = read_root(lower.as_fd()).unwrap();
+    write(&alone, &mut File::create(at("alone")).unwrap()).unwrap();
+    assert_eq!(show(mounted(&at("alone")).as_fd()).len(), 1, "the root and nothing else");
     let context = kernel::mount::open_filesystem("overlay").unwrap();
     let set = |key: &str, value: &str| kernel::mount::set_string(&context, key, value).unwrap();
     set("metacopy", "on");
