@@ -40,9 +40,12 @@ pub fn ignore_broken_pipes() {
     set_action(libc::SIGPIPE, &mut action);
 }
 
-/// Gives SIGPIPE its default action back.
-pub fn reset_sigpipe() {
-    set_action(libc::SIGPIPE, &mut default_action());
+/// Gives SIGPIPE its default action back, and those signals that a caller in the background or under
+/// nohup(1) ignores: what is ignored stays so across execve(2), and no shell can trap it then.
+pub fn reset_ignored() {
+    for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
+        set_action(signal, &mut default_action());
+    }
 }
 
 #[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes SIG_DFL for a number")]

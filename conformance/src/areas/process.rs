@@ -11,6 +11,7 @@ use crate::suite::{Test, test};
 
 pub(crate) const TESTS: &[Test] = &[
     test("args-exact", "config.md#process args", &[], args_exact),
+    test("ignored-signals-are-not-inherited", "signal(7)", &[], ignored_signals),
     test("args-empty-name", "execvp(3)", &[], args_empty_name),
     test("args-empty-refused", "config.md#process args", &[], args_empty),
     test("args-found-in-path", "config.md#process args", &[], args_path),
@@ -119,6 +120,15 @@ fn args_empty(scene: &Scene) -> Result<()> {
         },
         &["args"],
     )
+}
+
+/// What a caller in the background ignores, the program does not.
+fn ignored_signals(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    // What is ignored when a shell starts can't be trapped.
+    bundle.sh("trap 'echo trapped' INT HUP QUIT; for s in INT HUP QUIT; do kill -$s $$; done");
+    let command = scene.run_command(&bundle, &scene.id(), &[])?.after("trap '' HUP INT QUIT");
+    command.run()?.prints("trapped\ntrapped\ntrapped\n").map(drop)
 }
 
 fn args_empty_name(scene: &Scene) -> Result<()> {

@@ -130,7 +130,7 @@ impl Child<'_> {
         if std::mem::replace(&mut self.left, true) {
             return Ok(());
         }
-        signal::reset_sigpipe();
+        signal::reset_ignored();
         signal::unblock_all()?;
         // What the seccomp agent is sent over is needed after the filter is in force.
         if self.slots.iter().flatten().next().is_none() || self.seccomp.is_empty() {
