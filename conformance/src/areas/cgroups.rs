@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::harness::bundle::Bundle;
 use crate::harness::cgroups;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::{Need, has_cgroup_v2};
@@ -453,11 +454,23 @@ fn no_systemd(scene: &Scene) -> Result<()> {
     scene.is_absent(&id)
 }
 
-/// Off unless the caller, who is the administrator, allows it (CVE-2024-3154).
-fn systemd_property_allowed(scene: &Scene) -> Result<()> {
+/// An idle container whose scope will be `conf-ID.scope`, with `edit` applied; its id and bundle.
+pub(crate) fn unit_bundle(
+    scene: &Scene,
+    edit: impl FnOnce(&mut Bundle),
+) -> Result<(String, Bundle)> {
     let id = scene.id();
     let bundle = scene.bundle_with(|b| {
         b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
+        edit(b);
+    })?;
+    bundle.write()?;
+    Ok((id, bundle))
+}
+
+/// Off unless the caller, who is the administrator, allows it (CVE-2024-3154).
+fn systemd_property_allowed(scene: &Scene) -> Result<()> {
+    let (id, bundle) = unit_bundle(scene, |b| {
         b.set(
             "/annotations",
             json!({
@@ -466,7 +479,6 @@ fn systemd_property_allowed(scene: &Scene) -> Result<()> {
             }),
         );
     })?;
-    bundle.write()?;
     let words = ["--systemd-cgroup", "--allow-systemd-property", "CollectMode", "create"];
     scene.runtime(&words).arg("--bundle").arg(&bundle.dir).arg(&id).run()?.ok()?;
     let unit = format!("conf-{id}.scope");
@@ -479,11 +491,7 @@ fn systemd_property_allowed(scene: &Scene) -> Result<()> {
 
 /// The scope ends with its processes, and its cgroup with it.
 fn systemd_ps_after_stop(scene: &Scene) -> Result<()> {
-    let id = scene.id();
-    let bundle = scene.bundle_with(|b| {
-        b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
-    })?;
-    bundle.write()?;
+    let (id, bundle) = unit_bundle(scene, |_| {})?;
     let words = ["--systemd-cgroup", "run", "--detach", "--bundle"];
     scene.runtime(&words).arg(&bundle.dir).arg(&id).run()?.ok()?;
     let ps = |format| scene.runtime(&["ps", "--format", format, &id]).run()?.ok();
@@ -499,12 +507,9 @@ fn systemd_ps_after_stop(scene: &Scene) -> Result<()> {
 }
 
 fn systemd_scope(scene: &Scene) -> Result<()> {
-    let id = scene.id();
-    let bundle = scene.bundle_with(|b| {
-        b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
+    let (id, bundle) = unit_bundle(scene, |b| {
         b.set("/linux/resources/pids/limit", json!(55));
     })?;
-    bundle.write()?;
     scene
         .runtime(&["--systemd-cgroup", "create", "--bundle"])
         .arg(&bundle.dir)

@@ -272,7 +272,7 @@ impl<'p> Child<'p> {
             Step::LimitBounding { keep } => user::limit_bounding(*keep)?,
             Step::SetUser { uid, gid, groups } => user::set(*uid, *gid, groups.as_deref())?,
             Step::SetEffective { effective } => user::set_effective(*effective)?,
-            Step::RaisePermitted => user::raise_permitted()?,
+            Step::RaisePermitted => user::set_effective(u64::MAX)?,
             Step::SetCapabilities { effective, permitted, inheritable, ambient } => {
                 let (effective, permitted, inheritable) = (*effective, *permitted, *inheritable);
                 let sets = identity::Capabilities { effective, permitted, inheritable };

@@ -119,7 +119,7 @@ impl Child<'_> {
             self.hold_null()?;
         }
         let root = self.root.as_ref().ok_or(Errno::BADF)?;
-        let shared = matches!(how, EnterRootfs::Pivot { make_private: true });
+        let shared = matches!(how, EnterRootfs::Pivot { shared: true });
         let old = shared.then(|| file::open_path(file::CWD, c"/")).transpose()?;
         file::enter_dir(root)?;
         match how {

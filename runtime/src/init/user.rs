@@ -99,15 +99,10 @@ pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
     Ok(())
 }
 
+/// Puts those of `effective` in force that are permitted.
 pub(super) fn set_effective(effective: u64) -> StepResult {
     let mut sets = identity::capabilities()?;
     sets.effective = effective & sets.permitted;
-    Ok(identity::set_capabilities(sets)?)
-}
-
-pub(super) fn raise_permitted() -> StepResult {
-    let mut sets = identity::capabilities()?;
-    sets.effective = sets.permitted;
     Ok(identity::set_capabilities(sets)?)
 }
 

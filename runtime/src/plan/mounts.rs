@@ -94,7 +94,7 @@ pub(super) fn plan_filesystem(
         console: planner.place(&container_path("/dev/console")),
     };
     let protect = planner.protect();
-    let mut enter = enter_rootfs(spec, host, options);
+    let mut enter = enter_rootfs(spec, options, planner.peers.is_some());
     let Planner { steps, prepared, late, read_only_later, .. } = planner;
     enter.extend(read_only_later);
     Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared, late })
@@ -140,7 +140,8 @@ fn container_path(text: &str) -> ContainerPath {
 struct Planner<'a> {
     spec: &'a ContainerSpec,
     host: &'a HostFacts,
-    options: &'a PlanOptions,
+    /// What [`shares_mounts`] says.
+    peers: Option<Propagation>,
     slots: &'a mut Slots,
     steps: Vec<Step>,
     prepared: Vec<PreparedTree>,
@@ -157,14 +158,14 @@ impl<'a> Planner<'a> {
     fn new(
         spec: &'a ContainerSpec,
         host: &'a HostFacts,
-        options: &'a PlanOptions,
+        options: &PlanOptions,
         joined_user: Option<Slot>,
         slots: &'a mut Slots,
     ) -> Planner<'a> {
         Planner {
             spec,
             host,
-            options,
+            peers: shares_mounts(spec, host, options),
             slots,
             steps: Vec::new(),
             prepared: Vec::new(),
@@ -188,14 +189,10 @@ impl<'a> Planner<'a> {
             return;
         }
         let kind = self.namespace_propagation();
-        match shares_mounts(self.spec, self.host, self.options) {
-            Some(propagation) => {
-                self.steps.push(Step::SetRootPropagation(propagation));
-                self.steps.push(Step::IsolateRootfs { path: path.clone() });
-            }
-            None => {
-                self.steps.push(Step::SetRootPropagation(Propagation { kind, recursive: true }));
-            }
+        let propagation = self.peers.unwrap_or(Propagation { kind, recursive: true });
+        self.steps.push(Step::SetRootPropagation(propagation));
+        if self.peers.is_some() {
+            self.steps.push(Step::IsolateRootfs { path: path.clone() });
         }
         let prepared = self.child_is_weaker().then(|| {
             let slot = self.slots.next();
@@ -390,7 +387,6 @@ impl<'a> Planner<'a> {
         if mount.propagation.is_empty() {
             mount.propagation = self.apart();
         }
-        let mount = &mount;
         match self.host.cgroup_mount.clone() {
             CgroupMount::Absent => {
                 Err(PlanError::NoCgroup { destination: mount.destination.to_string() })
@@ -399,7 +395,6 @@ impl<'a> Planner<'a> {
                 let source = if namespaced { own } else { hierarchy };
                 let rootless = self.host.uid != 0 || self.host.in_user_namespace;
                 let bind = MountSource::Bind { source, recursive: false, nofollow: false };
-                let mut mount = mount.clone();
                 if rootless && !namespaced {
                     // CVE-2023-25809: the whole hierarchy, and some of it is the caller's.
                     mount.attributes.set |= MOUNT_ATTR_RDONLY;
@@ -411,13 +406,12 @@ impl<'a> Planner<'a> {
             CgroupMount::HostReadOnly => {
                 let source = PathBuf::from("/sys/fs/cgroup");
                 let bind = MountSource::Bind { source, recursive: true, nofollow: false };
-                let mut mount = mount.clone();
                 mount.recursive_attributes.set |= MOUNT_ATTR_RDONLY;
                 self.push_mount(&mount, target, TargetRule::Follow, bind, None);
                 Ok(())
             }
             CgroupMount::PerController { hierarchies, links } => {
-                self.cgroup_v1(mount, target, &hierarchies, &links);
+                self.cgroup_v1(&mount, target, &hierarchies, &links);
                 Ok(())
             }
         }
@@ -426,7 +420,7 @@ impl<'a> Planner<'a> {
     /// The propagation of mounts of the host that nobody asked to share.
     fn apart(&self) -> Vec<Propagation> {
         let private = Propagation { kind: PropagationKind::Private, recursive: true };
-        shares_mounts(self.spec, self.host, self.options).map(|_| private).into_iter().collect()
+        self.peers.map(|_| private).into_iter().collect()
     }
 
     /// A tmpfs with a bind mount per hierarchy; the tmpfs turns read-only once it is filled.
@@ -597,7 +591,7 @@ fn option_text(option: &FilesystemOption) -> String {
     }
 }
 
-fn enter_rootfs(spec: &ContainerSpec, host: &HostFacts, options: &PlanOptions) -> Vec<Step> {
+fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions, shared: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     if spec.namespaces.mount == Namespace::Inherit {
         steps.push(Step::EnterRootfs(EnterRootfs::Chroot));
@@ -606,7 +600,7 @@ fn enter_rootfs(spec: &ContainerSpec, host: &HostFacts, options: &PlanOptions) -
     steps.push(Step::EnterRootfs(if options.no_pivot {
         EnterRootfs::Move
     } else {
-        EnterRootfs::Pivot { make_private: shares_mounts(spec, host, options).is_some() }
+        EnterRootfs::Pivot { shared }
     }));
     let later =
         |p: &Propagation| matches!(p.kind, PropagationKind::Shared | PropagationKind::Unbindable);

@@ -275,8 +275,8 @@ pub enum Step {
 pub enum EnterRootfs {
     /// pivot_root(2), the old root detached.
     Pivot {
-        /// The old root must first be made a slave, since it is shared.
-        make_private: bool,
+        /// The old root must first be made a slave.
+        shared: bool,
     },
     /// `--no-pivot`: `MS_MOVE` and chroot(2).
     Move,

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::super::cgroups::unit_bundle;
 use crate::harness::bundle::Bundle;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::Need;
@@ -250,15 +251,12 @@ fn unsafe_annotations(scene: &Scene) -> Result<()> {
 }
 
 fn systemd_property(scene: &Scene) -> Result<()> {
-    let id = scene.id();
-    let bundle = scene.bundle_with(|b| {
-        b.idle().set("/linux/cgroupsPath", json!(format!("system.slice:conf:{id}")));
+    let (id, bundle) = unit_bundle(scene, |b| {
         b.set(
             "/annotations",
             json!({ "org.systemd.property.TimeoutStopUSec": "uint64 123456789" }),
         );
     })?;
-    bundle.write()?;
     let output = scene
         .runtime(&["--systemd-cgroup", "create", "--bundle"])
         .arg(&bundle.dir)

@@ -32,6 +32,7 @@ use rustix::fs::{AtFlags, Timestamps, chmodat, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
+pub(in crate::layer) use self::tree::times;
 use self::tree::{Tree, failed, refused};
 use self::whiteout::Name;
 use super::tar::{Entry, EntryKind, TarReader};

@@ -404,7 +404,7 @@ pub(super) fn is_whiteout(stat: &Stat) -> bool {
 }
 
 /// Access and modification time of a `stat`.
-pub(super) fn times(stat: &Stat) -> (Timespec, Timespec) {
+pub(in crate::layer) fn times(stat: &Stat) -> (Timespec, Timespec) {
     let time =
         |tv_sec, nanos| Timespec { tv_sec, tv_nsec: i64::try_from(nanos).unwrap_or_default() };
     (time(stat.st_atime, stat.st_atime_nsec), time(stat.st_mtime, stat.st_mtime_nsec))

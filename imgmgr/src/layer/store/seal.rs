@@ -15,12 +15,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use kernel::verity::{self, Digest};
-use rustix::fs::{Timespec, Timestamps, fstat, futimens};
+use rustix::fs::{Timestamps, fstat, futimens};
 use rustix::io::Errno;
 
 use super::LayerStore;
 use super::error::{self, LayerStoreError};
 use crate::erofs::{self, FileBacking, Tree, TreeError};
+use crate::layer::extract::times;
 
 const HEADER: &str = "imgmgr-seal 1";
 /// Most bytes of the record that are read.
@@ -50,7 +51,7 @@ impl Sealed {
         erofs::write(&tree, &mut file).map_err(error::io("write", path))?;
         drop(file);
         let image = File::open(path).map_err(error::io("open", path))?;
-        verity::enable(&image).map_err(|errno| no_verity(path, errno))?;
+        verity::enable(&image).map_err(|errno| seal_error(path, errno))?;
         Ok(Self { image })
     }
 
@@ -156,13 +157,8 @@ impl LayerStore {
             let stat = fstat(file)?;
             let enabled = verity::enable(file);
             // ext4 takes it for a change, also where it fails.
-            let time =
-                |tv_sec, nsec| Timespec { tv_sec, tv_nsec: i64::try_from(nsec).unwrap_or(0) };
-            let times = Timestamps {
-                last_access: time(stat.st_atime, stat.st_atime_nsec),
-                last_modification: time(stat.st_mtime, stat.st_mtime_nsec),
-            };
-            futimens(file, &times)?;
+            let (last_access, last_modification) = times(&stat);
+            futimens(file, &Timestamps { last_access, last_modification })?;
             enabled?;
             verity::measure(file)?.ok_or(Errno::NODATA)
         };
@@ -179,10 +175,7 @@ impl LayerStore {
         self.disk.sync_data(&file).map_err(error::io("sync", &path))?;
         drop(file);
         let file = File::open(&path).map_err(error::io("open", &path))?;
-        enable(&file).map_err(|errno| match verity::is_missing(errno) {
-            true => no_verity(&path, errno),
-            false => error::errno("seal", &path)(errno),
-        })
+        enable(&file).map_err(|errno| seal_error(&path, errno))
     }
 
     fn read_sealed(
@@ -247,6 +240,14 @@ impl LayerStore {
         let name = below.and_then(|below| below.strip_suffix("/tree"));
         let name = name.filter(|name| !name.contains('/'));
         name.map(str::to_owned).ok_or_else(|| LayerStoreError::NotSealed { path: tree.to_owned() })
+    }
+}
+
+fn seal_error(path: &Path, errno: Errno) -> LayerStoreError {
+    if verity::is_missing(errno) {
+        no_verity(path, errno)
+    } else {
+        error::errno("seal", path)(errno)
     }
 }
 
