@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::digest::Digest;
 use crate::image::{Descriptor, Manifest};
 use crate::progress::{BlobState, Progress};
-use crate::registry::{MountFrom, Pushed, RegistryError, Remote, ResumeSlot, UploadSource};
-use crate::store::{MAX_INDEX_DEPTH, Store, StoreError};
+use crate::registry::{MountFrom, Pushed, RegistryError, Remote, UploadSource};
+use crate::store::{MAX_INDEX_DEPTH, Store, StoreError, Upload};
 
 /// Blobs that the registry is asked about at the same time.
 const PARALLEL_QUESTIONS: usize = 8;
@@ -117,17 +116,26 @@ impl Push<'_> {
         missing.sort_by_key(|blob| std::cmp::Reverse(blob.size));
         let small = missing.partition_point(|blob| blob.size > LARGE_BYTES);
         let (large, small) = missing.split_at(small);
-        futures_util::future::try_join(
-            self.send_all(large, PARALLEL_LARGE_BLOBS),
-            self.send_all(small, PARALLEL_BLOBS),
-        )
-        .await
-        .map(drop)
+        let mut sent = stream::select(
+            stream::iter(self.sends(large)).buffer_unordered(PARALLEL_LARGE_BLOBS),
+            stream::iter(self.sends(small)).buffer_unordered(PARALLEL_BLOBS),
+        );
+        let mut interrupted = None;
+        while let Some(result) = sent.next().await {
+            match result {
+                // What else is under way ends where it can be resumed.
+                Err(error @ RegistryError::Interrupted) => interrupted = Some(error),
+                other => other?,
+            }
+        }
+        interrupted.map_or(Ok(()), Err)
     }
 
-    async fn send_all(&self, blobs: &[&Descriptor], lanes: usize) -> Result<(), RegistryError> {
-        let sends: Vec<_> = blobs.iter().map(|blob| self.send(blob)).collect();
-        stream::iter(sends).buffer_unordered(lanes).try_collect().await
+    fn sends<'a>(
+        &'a self,
+        blobs: &'a [&Descriptor],
+    ) -> Vec<impl Future<Output = Result<(), RegistryError>> + 'a> {
+        blobs.iter().map(|blob| self.send(blob)).collect()
     }
 
     async fn is_there(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
@@ -140,13 +148,16 @@ impl Push<'_> {
     }
 
     async fn send(&self, blob: &Descriptor) -> Result<(), RegistryError> {
+        let upload = self.take_up(blob).await?;
+        if upload.waited() && self.remote.has_blob(&blob.digest).await? {
+            self.progress.state(blob, BlobState::Present);
+            return Ok(());
+        }
         self.progress.state(blob, BlobState::Moving { resumed: 0 });
         let sent = self.progress.counter(blob);
         let source = StoredBlob { store: self.store.clone(), digest: blob.digest.clone() };
-        let slot =
-            self.request.notes.upload_slot(&self.remote.repository().to_string(), &blob.digest);
         let mount = self.request.mount.as_ref();
-        let pushed = self.remote.push_blob(blob, &source, mount, &slot, &sent).await;
+        let pushed = self.remote.push_blob(blob, &source, mount, &upload, &sent).await;
         self.progress.state(
             blob,
             match &pushed {
@@ -156,6 +167,18 @@ impl Push<'_> {
             },
         );
         pushed.map(drop)
+    }
+
+    /// Waits until nobody else who uses the store sends the blob there.
+    async fn take_up(&self, blob: &Descriptor) -> Result<Upload, RegistryError> {
+        let (store, digest) = (self.request.notes.clone(), blob.digest.clone());
+        let repository = self.remote.repository().to_string();
+        let taken = tokio::task::spawn_blocking(move || store.upload(&repository, &digest));
+        tokio::select! {
+            // It only fails where the program is about to end.
+            upload = taken => upload.map_err(|_| RegistryError::Interrupted),
+            () = self.remote.interrupted() => Err(RegistryError::Interrupted),
+        }
     }
 }
 
@@ -168,33 +191,5 @@ struct StoredBlob {
 impl UploadSource for StoredBlob {
     fn open(&self) -> io::Result<fs::File> {
         self.store.open_blob(&self.digest).map_err(io::Error::other)
-    }
-}
-
-/// Where a store keeps the address of an unfinished upload.
-#[derive(Debug)]
-struct StoredSlot {
-    store: Store,
-    path: PathBuf,
-}
-
-impl Store {
-    fn upload_slot(&self, repository: &str, digest: &Digest) -> impl ResumeSlot + use<> {
-        let key = Digest::of(format!("{repository} {digest}").as_bytes());
-        StoredSlot { store: self.clone(), path: self.private("uploads").join(key.hex()) }
-    }
-}
-
-impl ResumeSlot for StoredSlot {
-    fn load(&self) -> Option<String> {
-        fs::read_to_string(&self.path).ok()
-    }
-
-    /// A lost address costs an upload from its start, so failures here are no errors.
-    fn save(&self, location: Option<&str>) {
-        let _ = match location {
-            Some(location) => self.store.keep_note(&self.path, location),
-            None => self.store.drop_note(&self.path),
-        };
     }
 }

@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "clone3, execve, prctl and friends have no safe wrapper")]
 
-use crate::{Errno, Result, check};
+use crate::{Errno, Result, check, from_nix};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -83,6 +83,34 @@ pub fn clone3(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Clone
             // SAFETY: the kernel stored a new descriptor here, and nobody else owns it.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok(Cloned::Parent { pid: i32::try_from(pid).map_err(|_| Errno::OVERFLOW)?, pidfd })
+        }
+    }
+}
+
+/// As [`clone3`] without flags, by way of the C library, which must know of a process that is to
+/// have threads.
+///
+/// # Errors
+/// `EBUSY` if the caller has more than one thread, else what fork(2) and pidfd_open(2) say.
+pub fn fork() -> Result<Cloned> {
+    if thread_count()? != 1 {
+        return Err(Errno::BUSY);
+    }
+    // SAFETY: the caller is the only thread of its process, so that every lock and invariant in
+    // the child is as here.
+    match unsafe { nix::unistd::fork() }.map_err(from_nix)? {
+        nix::unistd::ForkResult::Child => Ok(Cloned::Child),
+        nix::unistd::ForkResult::Parent { child } => {
+            let pid = child.as_raw();
+            // Not reaped before it is waited for, so that the number is still its own.
+            match pidfd_open(pid) {
+                Ok(pidfd) => Ok(Cloned::Parent { pid, pidfd }),
+                Err(errno) => {
+                    let _ = nix::sys::signal::kill(child, nix::sys::signal::Signal::SIGKILL);
+                    let _ = nix::sys::wait::waitpid(child, None);
+                    Err(errno)
+                }
+            }
         }
     }
 }

@@ -26,6 +26,9 @@ use super::args::{GlobalArgs, PlatformArgs};
 use super::output::{CommandError, Done};
 use super::progress::Display;
 
+/// How long an interrupted command waits for an upload that doesn't move.
+const STALL_AFTER_INTERRUPT: Duration = Duration::from_secs(10);
+
 /// Resolved options.
 pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
@@ -169,7 +172,7 @@ impl Context {
     }
 
     /// Runs a future that sends with `client`. The first SIGINT or SIGTERM lets what is under way
-    /// end where it can be resumed, the second does not.
+    /// end where it can be resumed, unless nothing moves; the second does not.
     pub(crate) fn wait_or_interrupt<T>(
         &self,
         client: &Client,
@@ -189,6 +192,7 @@ impl Context {
                 result = &mut work => result,
                 _ = interrupts.recv() => Err(RegistryError::Interrupted.into()),
                 _ = terminations.recv() => Err(RegistryError::Interrupted.into()),
+                () = client.stalls(STALL_AFTER_INTERRUPT) => Err(RegistryError::Interrupted.into()),
             }
         })
     }

@@ -12,6 +12,7 @@ mod snapshots;
 mod transfer;
 mod trees;
 mod upkeep;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ use clap::Parser;
 use args::{Args, Command};
 use context::Context;
 use output::{CommandError, report};
+use worker::Side;
 
 /// Reads the arguments, runs the command, and says how it went: 0, 1 failed, 2 usage.
 pub(crate) fn run() -> ExitCode {
@@ -30,12 +32,27 @@ pub(crate) fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
+    if sends(&args.command)
+        && let Side::Started(code) = worker::divide()
+    {
+        return code;
+    }
     match dispatch(args) {
         Ok(code) => code,
         Err(error) => {
             report(&error);
             error.exit_code()
         }
+    }
+}
+
+/// Whether a command sends blobs to a registry.
+fn sends(command: &Command) -> bool {
+    match command {
+        Command::Push(_) => true,
+        Command::Copy(copy) => copy.destination.starts_with("docker://"),
+        Command::Sync(sync) => sync.to.is_some(),
+        _ => false,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The client and, for one repository, what can be asked of it.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::reference::{Reference, Repository};
 
@@ -52,7 +54,9 @@ pub(super) struct Shared {
     /// What insecure hosts turned out to speak.
     pub(super) protections: Mutex<HashMap<String, Protection>>,
     /// Uploads are to end where they can be resumed.
-    pub(super) interrupted: AtomicBool,
+    pub(super) interrupted: watch::Sender<bool>,
+    /// Bytes of blobs that went out.
+    pub(super) sent: AtomicU64,
 }
 
 impl Client {
@@ -64,7 +68,7 @@ impl Client {
     ) -> Self {
         let connections = Connections::new(options.user_agent.clone(), options.stall_timeout);
         let (tokens, protections) = (TokenCache::default(), Mutex::default());
-        let interrupted = AtomicBool::new(false);
+        let (interrupted, sent) = (watch::Sender::new(false), AtomicU64::new(0));
         Self(Arc::new(Shared {
             options,
             endpoints,
@@ -73,6 +77,7 @@ impl Client {
             tokens,
             protections,
             interrupted,
+            sent,
         }))
     }
 

@@ -2,14 +2,16 @@
 //! that a later process resumes.
 //!
 //! A large blob goes in chunks. After each, the registry's answer says where the next one goes;
-//! that is kept in a [`ResumeSlot`], so that a push that was killed asks there for how much
+//! that is kept in a [`ResumeSlot`], so that a push that was cut off asks there for how much
 //! arrived and goes on from it. Registries built on distribution (docker-registry) forget an
 //! upload whose last chunk was cut off within: there only [`Client::interrupt`], which lets the
-//! chunk end, leaves something to go on from.
+//! chunk end, leaves something to go on from. The `imgmgr` command sees to it that SIGKILL comes
+//! down to that, too.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, LOCATION, RANGE};
 use reqwest::{Body, Method, Response, StatusCode, Url};
@@ -72,11 +74,22 @@ impl Client {
     /// Ends transfers as soon as they can be resumed: downloads at once, uploads at the end of the
     /// chunk or small blob under way. They fail with [`RegistryError::Interrupted`].
     pub fn interrupt(&self) {
-        self.0.interrupted.store(true, Ordering::Relaxed);
+        self.0.interrupted.send_replace(true);
+    }
+
+    /// Returns once no byte of an upload went out for `patience`.
+    pub async fn stalls(&self, patience: Duration) {
+        loop {
+            let before = self.0.sent.load(Ordering::Relaxed);
+            tokio::time::sleep(patience).await;
+            if self.0.sent.load(Ordering::Relaxed) == before {
+                return;
+            }
+        }
     }
 
     pub(super) fn go_on(&self) -> Result<()> {
-        match self.0.interrupted.load(Ordering::Relaxed) {
+        match *self.0.interrupted.borrow() {
             true => Err(RegistryError::Interrupted),
             false => Ok(()),
         }
@@ -84,6 +97,21 @@ impl Client {
 }
 
 impl Remote {
+    /// Returns once [`Client::interrupt`] was called.
+    pub(crate) async fn interrupted(&self) {
+        let mut told = self.client.0.interrupted.subscribe();
+        // The sender lives as long as the client.
+        let _ = told.wait_for(|interrupted| *interrupted).await;
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<()> {
+        tokio::select! {
+            biased;
+            () = self.interrupted() => Err(RegistryError::Interrupted),
+            () = tokio::time::sleep(pause) => Ok(()),
+        }
+    }
+
     /// Brings a blob into the registry that [`Remote::has_blob`] did not find there; `sent` counts
     /// the bytes that go out.
     ///
@@ -210,7 +238,7 @@ impl Upload<'_> {
             let Some(pause) = pause_of(&failure, attempt, &self.remote.client) else {
                 return Err(failure);
             };
-            tokio::time::sleep(pause).await;
+            self.remote.pause(pause).await?;
             let Some(again) = self.start(None).await? else { return Ok(()) };
             location = again;
         }
@@ -248,7 +276,7 @@ impl Upload<'_> {
                     let Some(pause) = pause_of(&failure, attempt, &self.remote.client) else {
                         return Err(failure);
                     };
-                    tokio::time::sleep(pause).await;
+                    self.remote.pause(pause).await?;
                     match self.resumable().await {
                         Some(found) => (location, offset) = found,
                         None => {
@@ -271,12 +299,12 @@ impl Upload<'_> {
 
     /// Streams `start..end` of the source.
     fn body(&self, start: u64, end: u64) -> Body {
-        let sent = Arc::clone(self.sent);
+        let (client, sent) = (self.remote.client.clone(), Arc::clone(self.sent));
         let opened = self.source.open();
         let stream = futures_util::stream::try_unfold(
             (opened.map(tokio::fs::File::from_std).map_err(Some), start),
             move |(file, at)| {
-                let sent = Arc::clone(&sent);
+                let (client, sent) = (client.clone(), Arc::clone(&sent));
                 async move {
                     if at >= end {
                         return Ok(None);
@@ -294,6 +322,7 @@ impl Upload<'_> {
                         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
                     }
                     sent.fetch_add(count as u64, Ordering::Relaxed);
+                    client.0.sent.fetch_add(count as u64, Ordering::Relaxed);
                     Ok::<_, io::Error>(Some((buffer, (Ok(file), at + count as u64))))
                 }
             },

@@ -23,7 +23,7 @@ use super::{Result, Store, StoreError};
 /// What to collect.
 #[derive(Clone, Copy, Debug)]
 pub struct GcRequest {
-    /// Interrupted downloads that nobody took up for this long go too.
+    /// Interrupted downloads and uploads that nobody took up for this long go too.
     pub keep_ingests: Duration,
     /// Only say what would go.
     pub dry_run: DryRun,
@@ -112,10 +112,12 @@ impl Store {
         }
         if request.dry_run == DryRun::No {
             let now = SystemTime::now();
-            report.freed += self.sweep_ingests(|journal| {
-                let age = journal.modified().ok().and_then(|at| now.duration_since(at).ok());
+            let is_stale = |file: &fs::Metadata| {
+                let age = file.modified().ok().and_then(|at| now.duration_since(at).ok());
                 age.is_some_and(|age| age >= request.keep_ingests)
-            })?;
+            };
+            report.freed += self.sweep_ingests(is_stale)?;
+            self.sweep_uploads(is_stale)?;
         }
         Ok(report)
     }

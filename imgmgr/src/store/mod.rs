@@ -12,6 +12,8 @@
 //!          ingest/<alg>-<hex>/journal  which bytes these are (format: `ingest`)
 //!          ingest/tmp-*                files on their way; flock held while their writer lives
 //!          leases/*              flock held: blobs that a living process needs
+//!          uploads/<key>         where the upload of a blob to a repository goes on
+//!          uploads/<key>.lock    flock: one process at a time sends it
 //! ```
 //! `index.json` alone holds the names, rather than a file for each reference with the index derived
 //! from them: one rename is atomic, two are not, and a foreign writer's tag (umoci, skopeo) counts
@@ -31,6 +33,7 @@ mod ingest;
 mod lease;
 mod lock;
 mod sync_ahead;
+mod uploads;
 mod validate;
 mod walk;
 
@@ -48,6 +51,7 @@ pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
 pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
 pub use lease::Lease;
 pub use sync_ahead::SyncAhead;
+pub use uploads::Upload;
 pub use validate::Finding;
 pub(crate) use walk::platforms;
 pub use walk::{MAX_INDEX_DEPTH, Visit};

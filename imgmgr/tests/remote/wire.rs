@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// How much of what is sent is kept.
 const KEPT_BYTES: usize = 1 << 20;
@@ -32,6 +32,7 @@ struct Gauge {
     received: AtomicU64,
     kept: Mutex<Vec<u8>>,
     dam: Mutex<Option<Arc<Dam>>>,
+    released: Condvar,
 }
 
 /// Forwards connections; it ends with the process.
@@ -78,9 +79,10 @@ impl Listener {
         told
     }
 
-    /// Lets everything go again.
+    /// Lets everything go again; connections that were held end.
     pub(crate) fn release(&self) {
         *self.gauge.dam.lock().unwrap() = None;
+        self.gauge.released.notify_all();
     }
 }
 
@@ -117,8 +119,8 @@ fn forward(mut from: TcpStream, mut to: TcpStream, gauge: &Gauge, direction: Dir
             break;
         }
         if !gauge.passes(direction, &buffer[..count]) {
-            // Wait for the client to go; what it sent meanwhile got nowhere.
-            while matches!(from.read(&mut buffer), Ok(1..)) {}
+            let dam = gauge.dam.lock().unwrap();
+            drop(gauge.released.wait_while(dam, |dam| dam.is_some()).unwrap());
             break;
         }
         if to.write_all(&buffer[..count]).is_err() {

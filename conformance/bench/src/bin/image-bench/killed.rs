@@ -1,8 +1,8 @@
 //! A transfer that is killed when nine tenths of the bytes went, and run again.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{self, BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::cost::{Cost, Moved, cost_of};
-use crate::wire::{Way, Wire};
+use crate::wire::{Passing, Way, Wire};
 
 /// Most bytes of requests and answers besides blobs.
 const TALK_BYTES: u64 = 256 << 10;
@@ -18,7 +18,8 @@ const TALK_BYTES: u64 = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Runs `words` (an imgmgr that shows its progress as JSON) through `wire`, kills it at nine tenths of
-/// `whole` bytes, runs it again, and returns what the second run took and moved.
+/// `whole` bytes, runs it again once nothing of the first is left, and returns what the second run
+/// took and moved.
 pub(crate) fn killed_and_again(
     words: &[String],
     wire: &Wire,
@@ -27,21 +28,26 @@ pub(crate) fn killed_and_again(
 ) -> Result<Cost> {
     let nine_tenths = whole / 10 * 9;
     let (program, args) = words.split_first().context("no command")?;
-    // What the registry sent may not have arrived yet: the program tells what has, and the wire lets
-    // through no more than is needed for that.
-    let stop = if way == Way::ToClient { nine_tenths + TALK_BYTES } else { nine_tenths };
-    let reached = wire.stop_at(way, stop);
+    let reached = match way {
+        // What the registry sent may not have arrived yet: the program tells what has, and the wire
+        // lets through no more than is needed for that.
+        Way::ToClient => wire.tell_at(way, nine_tenths + TALK_BYTES, Passing::Stops),
+        Way::ToRegistry => wire.tell_at(way, nine_tenths, Passing::GoesOn),
+    };
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
+    let mut progress = BufReader::new(child.stderr.take().context("no standard error")?);
     let waited = match way {
-        Way::ToClient => wait_for_progress(&mut child, nine_tenths),
+        Way::ToClient => wait_for_progress(&mut progress, nine_tenths),
         Way::ToRegistry => wait_for_wire(&reached),
     };
     child.kill()?;
     let status = child.wait()?;
     wire.reopen();
     waited?;
+    // A process that outlives it has the same standard error.
+    io::copy(&mut progress, &mut io::sink())?;
     ensure!(!status.success(), "it ended before it was killed");
     wire.take(way);
     let cost = cost_of(words)?;
@@ -53,9 +59,9 @@ fn wait_for_wire(reached: &Receiver<()>) -> Result<()> {
 }
 
 /// Reads lines of progress until so many bytes are there.
-fn wait_for_progress(child: &mut Child, bytes: u64) -> Result<()> {
+fn wait_for_progress(progress: &mut impl BufRead, bytes: u64) -> Result<()> {
     let mut moved: HashMap<String, u64> = HashMap::new();
-    for line in BufReader::new(child.stderr.take().context("no standard error")?).lines() {
+    for line in progress.lines() {
         let line = line?;
         let value: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
         let count = value["moved"].as_u64().context("a line without a number")?;

@@ -1,5 +1,5 @@
-//! A wire between a client and a registry: it counts what goes each way, and can be stopped once so
-//! much went.
+//! A wire between a client and a registry: it counts what goes each way, and tells once so much went,
+//! or stops.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,6 +19,13 @@ pub(crate) enum Way {
     ToClient,
 }
 
+/// Whether anything goes through a wire after it told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    GoesOn,
+    Stops,
+}
+
 /// Forwards connections on the loopback; its threads end with the program.
 pub(crate) struct Wire {
     pub(crate) host: String,
@@ -35,13 +42,14 @@ struct Meter {
 struct State {
     to_registry: u64,
     to_client: u64,
-    stop: Option<Stop>,
+    mark: Option<Mark>,
 }
 
-/// Where the wire stops, and who wants to know.
-struct Stop {
+/// When the wire tells, and whom.
+struct Mark {
     way: Way,
     at: u64,
+    passing: Passing,
     reached: Sender<()>,
 }
 
@@ -59,19 +67,22 @@ impl Meter {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts bytes that arrived. If they are past a stop, waits until it is taken away and says
-    /// that they go nowhere.
+    /// Counts bytes that arrived. If they are past where the wire stops, waits until it is open
+    /// again and says that they go nowhere.
     fn pass(&self, way: Way, bytes: u64) -> bool {
         let mut state = self.state();
         *state.count(way) += bytes;
         let count = *state.count(way);
-        match &state.stop {
-            Some(stop) if stop.way == way && count >= stop.at => {
-                let _ = stop.reached.send(());
+        match &state.mark {
+            Some(mark) if mark.way == way && count >= mark.at => {
+                let _ = mark.reached.send(());
+                if mark.passing == Passing::GoesOn {
+                    return true;
+                }
             }
             _ => return true,
         }
-        while state.stop.is_some() {
+        while state.mark.is_some() {
             state = self.reopened.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         false
@@ -99,16 +110,16 @@ impl Wire {
         std::mem::take(self.meter.state().count(way))
     }
 
-    /// Stops everything once `bytes` went a way, and tells then.
-    pub(crate) fn stop_at(&self, way: Way, bytes: u64) -> Receiver<()> {
+    /// Tells once `bytes` went a way.
+    pub(crate) fn tell_at(&self, way: Way, bytes: u64, passing: Passing) -> Receiver<()> {
         let (reached, told) = channel();
-        self.meter.state().stop = Some(Stop { way, at: bytes, reached });
+        self.meter.state().mark = Some(Mark { way, at: bytes, passing, reached });
         told
     }
 
     /// Lets connections go through again; those that were stopped end.
     pub(crate) fn reopen(&self) {
-        self.meter.state().stop = None;
+        self.meter.state().mark = None;
         self.meter.reopened.notify_all();
     }
 }
