@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use super::namespaces::join_all;
 use crate::harness::bundle::Bundle;
 use crate::harness::cgroups;
 use crate::harness::expect::{contains, equal, holds};
@@ -34,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     test("sub-cgroups-removed-at-delete", "runtime.md#delete", &[], sub_cgroups),
     test("namespace-hides-the-path", "cgroup_namespaces(7)", &[], namespace),
+    test("namespace-joined-with-all-others", "cgroup_namespaces(7)", &[], join_all),
     test("pause-and-resume", "runc-pause(8)", FREEZER, pause_resume),
     test("pause-stops-the-processes", "runc-pause(8)", FREEZER, pause_stops),
     test("pause-twice-fails", "runc-pause(8)", FREEZER, pause_twice),

@@ -213,6 +213,30 @@ fn join_container(scene: &Scene) -> Result<()> {
     holds("pid namespace is shared", of(&second, "pid")? != of(&first, "pid")?)
 }
 
+/// Where cgroup namespaces are boundaries (`nsdelegate`, as systemd mounts), the second container's
+/// cgroup can't be entered from the first one's namespace.
+pub(super) fn join_all(scene: &Scene) -> Result<()> {
+    let user = |b: &mut Bundle| {
+        b.user_namespace(100_000, 65_536);
+    };
+    let first = scene.idle(user)?;
+    let pid = first.pid()?;
+    let kinds = ["user", "pid", "network", "ipc", "uts", "cgroup"].map(|kind| match kind {
+        "network" => (kind, "net"),
+        _ => (kind, kind),
+    });
+    let second = scene.idle(|b| {
+        for (kind, link) in kinds {
+            b.join(kind, &format!("/proc/{pid}/ns/{link}"));
+        }
+        b.unset("/hostname");
+    })?;
+    for (_, link) in kinds {
+        equal(link, of(&second, link)?, of(&first, link)?)?;
+    }
+    contains("map", &second.sh("cat /proc/self/uid_map")?, "100000")
+}
+
 fn join_wrong(scene: &Scene) -> Result<()> {
     for (kind, link) in [("network", "uts"), ("ipc", "net"), ("uts", "mnt")] {
         let path = format!("/proc/self/ns/{link}").replace("self", &std::process::id().to_string());

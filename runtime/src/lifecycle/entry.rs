@@ -128,7 +128,11 @@ fn clone_through(
 ) -> Result<Child, LifecycleError> {
     let (answer, answers) =
         unix_socket::message_pair().map_err(kernel_error("make a socket for the stage"))?;
-    match clone3(CloneFlags::empty(), None).map_err(|errno| clone_error(flags, None, errno))? {
+    // Where cgroup namespaces are boundaries (`nsdelegate`), no cgroup outside of one can be
+    // entered from it: the stage goes there before.
+    let joins_cgroup = stage.others.iter().any(|(kind, _)| *kind == CloneFlags::NEWCGROUP);
+    let (own, cgroup) = if joins_cgroup { (cgroup, None) } else { (None, cgroup) };
+    match clone3(CloneFlags::empty(), own).map_err(|errno| clone_error(flags, own, errno))? {
         Cloned::Child => {
             drop((ours, answer));
             run_stage(stage, flags, cgroup, input, answers)
