@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sockets", run: runtime::sockets::run },
     Target { name: "state", run: runtime::state::run },
     Target { name: "systemd_values", run: runtime::systemd_values::run },
+    Target { name: "archive_load", run: images::archive_load::run },
     Target { name: "challenge", run: images::challenge::run },
     Target { name: "docker_logins", run: images::docker_logins::run },
     Target { name: "image_bundle", run: images::image_bundle::run },

@@ -1,5 +1,6 @@
 //! Targets of `imgmgr` and `bundles`.
 
+pub(crate) mod archive_load;
 pub(crate) mod challenge;
 pub(crate) mod docker_logins;
 pub(crate) mod image_bundle;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::digest::Digest;
 use crate::image::{Descriptor, ImageConfig, ImageManifest, Index, MAX_MANIFEST_BYTES, media};
 use crate::reference::Reference;
-use crate::store::{ImageEntry, Lease, Store};
+use crate::store::{ImageEntry, Lease, Store, Visit};
 
 use super::{CopyError, Result};
 
@@ -59,7 +59,15 @@ pub fn load(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Resul
     let bad = |reason: String| CopyError::Archive { path: path.to_owned(), reason };
     if let Some(bytes) = &contents.index {
         let index: Index = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
-        return Ok(index.manifests.into_iter().map(oci_entry).collect());
+        let images: Vec<ImageEntry> = index.manifests.into_iter().map(oci_entry).collect();
+        for image in &images {
+            lease.take(&image.target)?;
+            if let Some(missing) = missing_blob(store, &image.target)? {
+                let digest = &image.target.digest;
+                return Err(bad(format!("`{digest}` needs blob `{missing}`, which is not there")));
+            }
+        }
+        return Ok(images);
     }
     let bytes = contents.docker.as_deref();
     let bytes = bytes.ok_or_else(|| bad("neither index.json nor manifest.json".to_owned()))?;
@@ -86,6 +94,27 @@ fn oci_entry(mut descriptor: Descriptor) -> ImageEntry {
     let mut entry = ImageEntry::new(&full.or(name).unwrap_or_default(), descriptor);
     entry.created = annotations.remove("org.opencontainers.image.created");
     entry
+}
+
+/// The first blob that an image needs and the store has not. Other platforms' images may be absent
+/// altogether, as archives of one platform have it.
+fn missing_blob(store: &Store, image: &Descriptor) -> Result<Option<Digest>> {
+    let mut missing = None;
+    store.walk(image, &mut |visit| {
+        let needed = match visit {
+            Visit::Blob(blob) => Some(blob),
+            Visit::Absent(manifest) => Some(manifest).filter(|m| m.digest == image.digest),
+            Visit::Manifest(..) => None,
+        };
+        if let Some(blob) = needed
+            && missing.is_none()
+            && !store.has(&blob)?
+        {
+            missing = Some(blob.digest);
+        }
+        Ok(())
+    })?;
+    Ok(missing)
 }
 
 fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Result<Contents> {
@@ -131,7 +160,11 @@ fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> 
 
 fn read_small(entry: &mut dyn Read, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    entry.take(MAX_MANIFEST_BYTES).read_to_end(&mut bytes).map_err(CopyError::io("read", path))?;
+    let read = entry.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes);
+    if read.map_err(CopyError::io("read", path))? as u64 > MAX_MANIFEST_BYTES {
+        let reason = format!("an index.json or manifest.json above {MAX_MANIFEST_BYTES} bytes");
+        return Err(CopyError::Archive { path: path.to_owned(), reason });
+    }
     Ok(bytes)
 }
 
