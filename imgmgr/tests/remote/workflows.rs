@@ -15,7 +15,7 @@ fn push_discover_pull_manage_with_docker_registry() {
 }
 
 #[test]
-#[ignore = "a step of its own installs the registry: conformance/other-registry"]
+#[ignore = "conformance/other-registry installs the registry"]
 fn push_discover_pull_manage_with_another_registry() {
     if let Some(registry) = Registry::other() {
         push_discover_pull_manage(&registry);
