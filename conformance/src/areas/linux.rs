@@ -16,6 +16,7 @@ const POLICY: &str = "config-linux.md#memory-policy";
 const DEVICES: &str = "config-linux.md#network-devices";
 const NUMA: &[Need] = &[Need::Path("/proc/self/numa_maps")];
 const IP: &[Need] = &[Need::Program("ip")];
+const IP_STRACE: &[Need] = &[Need::Program("ip"), Need::Program("strace")];
 
 pub(crate) const TESTS: &[Test] = &[
     test("sysctl-net", SYSCTL, &[], sysctl_net),
@@ -76,6 +77,7 @@ pub(crate) const TESTS: &[Test] = &[
         policy_refused(s, json!({ "mode": "MPOL_BIND", "nodes": "63" }))
     }),
     test("net-device-moves", DEVICES, IP, device_moves),
+    test("net-device-moves-into-a-joined-namespace", DEVICES, IP_STRACE, device_joined),
     test("net-device-is-renamed", DEVICES, IP, device_renamed),
     test("net-device-template", DEVICES, IP, device_template),
     test("net-device-keeps-addresses", DEVICES, IP, device_addresses),
@@ -269,6 +271,21 @@ fn device_moves(scene: &Scene) -> Result<()> {
     own_network(scene, &tap("cf0"))?;
     let text = scene.sh(devices(json!({ "cf0": {} })), "ip link show cf0")?;
     contains("device", &text, "UP")
+}
+
+/// The process may join its namespace after the runtime moved the device there.
+fn device_joined(scene: &Scene) -> Result<()> {
+    own_network(scene, &tap("cf0"))?;
+    let (_holder, path) = super::namespaces::holder(scene, "net", "net")?;
+    let bundle = scene.bundle_with(|b| {
+        b.join("network", &path).set("/linux/netDevices", json!({ "cf0": {} }));
+        b.args(&["ip", "link", "show", "cf0"]);
+    })?;
+    bundle.write()?;
+    let late = "inject=setns:delay_enter=300000";
+    let strace = ["/usr/bin/strace", "-f", "-o", "/dev/null", "-e", "trace=setns", "-e", late];
+    let run = scene.runtime(&["run", "--bundle"]).arg(&bundle.dir).arg(&scene.id());
+    contains("device", &run.under(&strace).run()?.ok()?.stdout, "UP")
 }
 
 fn device_renamed(scene: &Scene) -> Result<()> {

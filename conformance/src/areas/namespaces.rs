@@ -128,7 +128,7 @@ fn inherit(scene: &Scene, kind: &str, link: &str) -> Result<()> {
 }
 
 /// A process in a new namespace of `flag`, and the path of its namespace `link`.
-fn holder(scene: &Scene, flag: &str, link: &str) -> Result<(Running, String)> {
+pub(super) fn holder(scene: &Scene, flag: &str, link: &str) -> Result<(Running, String)> {
     let fifo = scene.path(&format!("{flag}.fifo"));
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::from_raw_mode(0o600))?;
     let script = format!("echo $$ >{}; exec sleep 1000000", fifo.display());

@@ -228,6 +228,7 @@ impl Attempt<'_> {
         self.open_namespaces(&mut slots)?;
         self.prepare_mounts(&mut slots)?;
         let maps = self.late_maps(&slots)?;
+        let joined = self.joined_network(&slots)?;
         let socket = self.request.console_socket.as_deref();
         let console = open_console(self.plan, self.console, socket, &mut slots)?;
         if let Some(slot) = self.plan.start_socket {
@@ -239,7 +240,7 @@ impl Attempt<'_> {
         journal.debug(format_args!("nsexec container setup: `{}`", self.request.id));
         let child = self.clone_child(cgroup, slots, network)?;
         journal.debug(format_args!("child process in init(): pid {}", child.pid));
-        let ready = self.accompany(&child, cgroup, &maps, files);
+        let ready = self.accompany(&child, cgroup, &maps, joined, files);
         if let Err(error) = ready {
             child.kill();
             return Err(error);
@@ -263,6 +264,18 @@ impl Attempt<'_> {
             slots[wanted.slot.0] = Some(opened);
         }
         Ok(())
+    }
+
+    /// The network namespace that the process joins, for devices that move there: the process may not
+    /// be in it yet by then.
+    fn joined_network(&self, slots: &[Option<OwnedFd>]) -> Result<Option<OwnedFd>, LifecycleError> {
+        let file = self.plan.namespace_files.iter().find(|f| f.kind == CloneFlags::NEWNET);
+        let slot = file.and_then(|file| slots[file.slot.0].as_ref());
+        let wanted = slot.filter(|_| !self.plan.runtime.net_devices.is_empty());
+        wanted.map(OwnedFd::try_clone).transpose().map_err(|source| LifecycleError::Kernel {
+            what: "keep the container's network namespace",
+            source,
+        })
     }
 
     /// A namespace with a path can be the runtime's own, whose kernel parameters are the host's.
@@ -356,6 +369,7 @@ impl Attempt<'_> {
         child: &Child,
         cgroup: &mut Cgroup,
         maps: &[OwnedFd],
+        joined: Option<OwnedFd>,
         files: Option<(u64, u64)>,
     ) -> Result<InitProcess, LifecycleError> {
         let init =
@@ -371,6 +385,7 @@ impl Attempt<'_> {
             self.resctrl.replace(resctrl::make(plan, child.pid)?);
         }
         configure_process(&self.plan.runtime, child, self.privileged)?;
+        super::netdev::move_devices(&self.plan.runtime.net_devices, joined, child.pid)?;
         if self.plan.runtime.child_waits {
             child.go();
         }
@@ -492,9 +507,6 @@ pub(super) fn configure_process(
     }
     if let Some(score) = part.oom_score_adj {
         idmap::write_file(child.pid, "oom_score_adj", &score.to_string())?;
-    }
-    for device in &part.net_devices {
-        super::netdev::move_device(device, child.pid)?;
     }
     Ok(())
 }

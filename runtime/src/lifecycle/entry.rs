@@ -129,7 +129,7 @@ fn clone_through(
     let (answer, answers) =
         unix_socket::message_pair().map_err(kernel_error("make a socket for the stage"))?;
     // Where cgroup namespaces are boundaries (`nsdelegate`), no cgroup outside of one can be
-    // entered from it: the stage goes there before.
+    // entered from it: the stage goes there before, one process more for a moment.
     let joins_cgroup = stage.others.iter().any(|(kind, _)| *kind == CloneFlags::NEWCGROUP);
     let (own, cgroup) = if joins_cgroup { (cgroup, None) } else { (None, cgroup) };
     match clone3(CloneFlags::empty(), own).map_err(|errno| clone_error(flags, own, errno))? {

@@ -22,19 +22,33 @@ const ANSWER_BYTES: usize = 64 << 10;
 /// Addresses of one device that move with it.
 const MAX_ADDRESSES: usize = 4096;
 
-/// Moves one device into the network namespace of `pid`.
-pub(super) fn move_device(device: &NetDevice, pid: i32) -> Result<(), LifecycleError> {
+/// Moves devices into the network namespace of the container, which its process is in or joins.
+pub(super) fn move_devices(
+    devices: &[NetDevice],
+    joined: Option<OwnedFd>,
+    pid: i32,
+) -> Result<(), LifecycleError> {
+    if devices.is_empty() {
+        return Ok(());
+    }
+    let target = match joined {
+        Some(target) => target,
+        None => file::open_read(file::CWD, format!("/proc/{pid}/ns/net"))
+            .map_err(kernel_error("open the container's network namespace"))?,
+    };
+    devices.iter().try_for_each(|device| move_device(device, &target))
+}
+
+fn move_device(device: &NetDevice, target: &OwnedFd) -> Result<(), LifecycleError> {
     let failed = |what: &'static str| {
         let name = device.host_name.clone();
         move |source: io::Error| LifecycleError::NetDevice { name, what, source }
     };
-    let target = file::open_read(file::CWD, format!("/proc/{pid}/ns/net"))
-        .map_err(kernel_error("open the container's network namespace"))?;
     let mut here = Route::open().map_err(failed("open a netlink socket for"))?;
     let index = here.index_of(&device.host_name).map_err(failed("find"))?;
     let addresses = here.lasting_addresses(index).map_err(failed("read the addresses of"))?;
-    let index = here.send_away(index, &target, &device.name).map_err(failed("move"))?;
-    let mut there = in_namespace(&target, Route::open)?.map_err(failed("configure"))?;
+    let index = here.send_away(index, target, &device.name).map_err(failed("move"))?;
+    let mut there = in_namespace(target, Route::open)?.map_err(failed("configure"))?;
     for address in &addresses {
         there.add_address(index, address).map_err(failed("give its addresses back to"))?;
     }
