@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -16,6 +17,8 @@ use crate::store::{MAX_INDEX_DEPTH, Store, StoreError, Upload};
 const PARALLEL_QUESTIONS: usize = 8;
 /// Small blobs that are sent at the same time.
 const PARALLEL_BLOBS: usize = 4;
+/// How long nobody is expected to have sent a blob that was not there.
+const ANSWER_HOLDS: Duration = Duration::from_secs(1);
 /// Blobs above this are large.
 const LARGE_BYTES: u64 = 4 << 20;
 /// Large blobs that are sent besides.
@@ -113,12 +116,13 @@ impl Push<'_> {
             .try_filter_map(|missing| async move { Ok::<_, RegistryError>(missing) })
             .try_collect()
             .await?;
+        let asked = Instant::now();
         missing.sort_by_key(|blob| std::cmp::Reverse(blob.size));
         let small = missing.partition_point(|blob| blob.size > LARGE_BYTES);
         let (large, small) = missing.split_at(small);
         let mut sent = stream::select(
-            stream::iter(self.sends(large)).buffer_unordered(PARALLEL_LARGE_BLOBS),
-            stream::iter(self.sends(small)).buffer_unordered(PARALLEL_BLOBS),
+            stream::iter(self.sends(large, asked)).buffer_unordered(PARALLEL_LARGE_BLOBS),
+            stream::iter(self.sends(small, asked)).buffer_unordered(PARALLEL_BLOBS),
         );
         let mut interrupted = None;
         while let Some(result) = sent.next().await {
@@ -134,8 +138,9 @@ impl Push<'_> {
     fn sends<'a>(
         &'a self,
         blobs: &'a [&Descriptor],
+        asked: Instant,
     ) -> Vec<impl Future<Output = Result<(), RegistryError>> + 'a> {
-        blobs.iter().map(|blob| self.send(blob)).collect()
+        blobs.iter().map(|blob| self.send(blob, asked)).collect()
     }
 
     async fn is_there(&self, blob: &Descriptor) -> Result<bool, RegistryError> {
@@ -147,9 +152,11 @@ impl Push<'_> {
         Ok(there)
     }
 
-    async fn send(&self, blob: &Descriptor) -> Result<(), RegistryError> {
+    /// Sends what was not there when it was `asked` for.
+    async fn send(&self, blob: &Descriptor, asked: Instant) -> Result<(), RegistryError> {
         let upload = self.take_up(blob).await?;
-        if upload.waited() && self.remote.has_blob(&blob.digest).await? {
+        let outdated = upload.waited() || asked.elapsed() > ANSWER_HOLDS;
+        if outdated && self.remote.has_blob(&blob.digest).await? {
             self.progress.state(blob, BlobState::Present);
             return Ok(());
         }
@@ -175,9 +182,10 @@ impl Push<'_> {
         let repository = self.remote.repository().to_string();
         let taken = tokio::task::spawn_blocking(move || store.upload(&repository, &digest));
         tokio::select! {
+            biased;
+            () = self.remote.interrupted() => Err(RegistryError::Interrupted),
             // It only fails where the program is about to end.
             upload = taken => upload.map_err(|_| RegistryError::Interrupted),
-            () = self.remote.interrupted() => Err(RegistryError::Interrupted),
         }
     }
 }

@@ -90,6 +90,8 @@ pub fn clone3(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> Result<Clone
 /// As [`clone3`] without flags, by way of the C library, which must know of a process that is to
 /// have threads.
 ///
+/// Kernel: pidfd_open(2), Linux 5.3. No fallback.
+///
 /// # Errors
 /// `EBUSY` if the caller has more than one thread, else what fork(2) and pidfd_open(2) say.
 pub fn fork() -> Result<Cloned> {

@@ -1,7 +1,7 @@
 //! Signals: masks and actions.
 
 use crate::{Result, from_nix};
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 
 /// A signal mask to return to.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,31 @@ pub fn ignore_broken_pipes() {
 /// Gives SIGPIPE its default action back, and those signals that a caller in the background or under
 /// nohup(1) ignores: what is ignored stays so across execve(2), and no shell can trap it then.
 pub fn reset_ignored() {
-    for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT] {
-        set_action(signal, &mut default_action());
-    }
+    [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT].into_iter().for_each(set_default);
+}
+
+/// Gives a signal its default action back.
+pub fn set_default(signal: i32) {
+    set_action(signal, &mut default_action());
+}
+
+/// Whether the process ignores a signal. A blocked one is queued all the same.
+#[must_use]
+pub fn is_ignored(signal: i32) -> bool {
+    action_of(signal).sa_sigaction == libc::SIG_IGN
+}
+
+/// Lets a blocked signal do to this process what its action says, and returns after that.
+///
+/// # Errors
+/// `EINVAL` if there is no such signal.
+pub fn raise(signal: i32) -> Result<()> {
+    let signal = Signal::try_from(signal).map_err(from_nix)?;
+    let only = SigSet::from(signal);
+    nix::sys::signal::raise(signal).map_err(from_nix)?;
+    // It takes effect here.
+    sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None).map_err(from_nix)?;
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&only), None).map_err(from_nix)
 }
 
 #[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes SIG_DFL for a number")]
@@ -60,18 +82,22 @@ fn set_action(signal: i32, action: &mut libc::sigaction) {
     unsafe { libc::sigaction(signal, action, std::ptr::null_mut()) };
 }
 
+#[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes numbers")]
+fn action_of(signal: i32) -> libc::sigaction {
+    let mut action = default_action();
+    // SAFETY: with no new action, this writes the one in force to `action`, which lives through it.
+    unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    action
+}
+
 /// Ends the process on each of `signals` whose action is the default one, as that action would:
 /// the kernel spares the first process of a pid namespace what has no handler. execve(2) takes
 /// the handlers away.
-#[expect(unsafe_code, reason = "sigaction has no safe wrapper that takes numbers")]
 pub fn end_on(signals: &[i32]) {
     let mut action = default_action();
     action.sa_sigaction = end as extern "C" fn(i32) as libc::sighandler_t;
     for &signal in signals {
-        let mut former = default_action();
-        // SAFETY: with no new action, this writes the old one to `former`, which lives through it.
-        unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut former) };
-        if former.sa_sigaction == libc::SIG_DFL {
+        if action_of(signal).sa_sigaction == libc::SIG_DFL {
             set_action(signal, &mut action);
         }
     }

@@ -20,14 +20,13 @@ use imgmgr::snapshot::{Snapshots, layer_options};
 use imgmgr::store::{Disk, Durability, RealDisk, Store};
 use imgmgr::trust::Policy;
 use imgmgr::upkeep::Upkeep;
+use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{GlobalArgs, PlatformArgs};
 use super::output::{CommandError, Done};
 use super::progress::Display;
-
-/// How long an interrupted command waits for an upload that doesn't move.
-const STALL_AFTER_INTERRUPT: Duration = Duration::from_secs(10);
+use super::worker::Started;
 
 /// Resolved options.
 pub(crate) struct Context {
@@ -36,6 +35,8 @@ pub(crate) struct Context {
     paths: ConfigPaths,
     /// One for blobs and layers: what syncs ahead does so for both.
     disk: Arc<dyn Disk>,
+    /// Whose worker this is.
+    pub(crate) started: Option<Started>,
 }
 
 /// `--creds`: the same for every registry.
@@ -62,7 +63,7 @@ impl Context {
         };
         let paths = config_paths(&global);
         let disk = Arc::new(RealDisk::new(global.durability()));
-        Ok(Self { global, root, paths, disk })
+        Ok(Self { global, root, paths, disk, started: None })
     }
 
     pub(crate) fn durability(&self) -> Durability {
@@ -113,6 +114,17 @@ impl Context {
 
     pub(crate) fn logins(&self) -> DockerConfig {
         DockerConfig::new(self.paths.auth_files.clone())
+    }
+
+    /// Completes `--creds` where it is a user name alone.
+    pub(crate) fn ask_for_password(&mut self) -> Done {
+        if let Some(text) = &mut self.global.creds
+            && !text.is_empty()
+            && !text.contains(':')
+        {
+            *text = format!("{text}:{}", super::remote::ask_password()?);
+        }
+        Ok(())
     }
 
     pub(crate) fn client(&self) -> Done<Client> {
@@ -171,8 +183,9 @@ impl Context {
         result
     }
 
-    /// Runs a future that sends with `client`. The first SIGINT or SIGTERM lets what is under way
-    /// end where it can be resumed, unless nothing moves; the second does not.
+    /// Runs a future that sends with `client`. The first SIGINT or SIGTERM, a SIGHUP and the end of
+    /// the process that was started let what is under way end where it can be resumed, if something
+    /// moves; the second SIGINT or SIGTERM does not.
     pub(crate) fn wait_or_interrupt<T>(
         &self,
         client: &Client,
@@ -186,15 +199,45 @@ impl Context {
                 result = &mut work => return result,
                 _ = interrupts.recv() => {}
                 _ = terminations.recv() => {}
+                ended = self.hang_up() => ended?,
             }
             client.interrupt();
+            let stalled = client.stalls();
             tokio::select! {
                 result = &mut work => result,
                 _ = interrupts.recv() => Err(RegistryError::Interrupted.into()),
                 _ = terminations.recv() => Err(RegistryError::Interrupted.into()),
-                () = client.stalls(STALL_AFTER_INTERRUPT) => Err(RegistryError::Interrupted.into()),
+                () = stalled => Err(RegistryError::Interrupted.into()),
             }
         })
+    }
+
+    /// Returns once there is nobody left for whom this is done.
+    async fn hang_up(&self) -> Done {
+        let hang_up = SignalKind::hangup();
+        // nohup(1)
+        let mut told = match kernel::signal::is_ignored(hang_up.as_raw_value()) {
+            true => None,
+            false => Some(signal(hang_up)?),
+        };
+        let open = self.started.as_ref().map(|started| started.0.try_clone());
+        let ended = open.transpose()?.map(Receiver::from_owned_fd).transpose()?;
+        let told = async {
+            match &mut told {
+                Some(told) => told.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = async {
+            match &ended {
+                Some(ended) => ended.readable().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = told => Ok(()),
+            ended = ended => Ok(ended?),
+        }
     }
 
     pub(crate) fn copying(

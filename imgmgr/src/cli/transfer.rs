@@ -96,7 +96,7 @@ fn copy_one(
     let store = if needs_store(from) || needs_store(to) {
         context.store()?
     } else {
-        // Never touched, but a copy wants one.
+        // Nothing but the notes of an upload goes there.
         Store::view(&context.store_path()).or_else(|_| context.store())?
     };
     let display = Display::start(context.global.progress, false);
@@ -203,6 +203,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
             let from = Location::Registry(one.tagged(tag).map_err(CommandError::usage)?);
             match copy::copy(&copying, &from, &target(tag)?).await {
                 Ok(copied) => line(format_args!("synced: {repository}:{tag} {}", copied.digest))?,
+                Err(error) if error.is_interrupted() => return Err(error.into()),
                 Err(error) => {
                     failures += 1;
                     super::output::report(&error.into());

@@ -10,12 +10,14 @@ use serde::Deserialize;
 use crate::digest::Digest;
 use crate::image::{Descriptor, ImageConfig, ImageManifest, Index, MAX_MANIFEST_BYTES, media};
 use crate::reference::Reference;
-use crate::store::{ImageEntry, Lease, Store, Visit};
+use crate::store::{ImageEntry, Lease, Store};
 
 use super::{CopyError, Result};
 
 /// The most entries of an archive of images.
 pub const MAX_ARCHIVE_ENTRIES: usize = 200_000;
+/// The most images of an archive, one with several names counted for each.
+const MAX_ARCHIVE_IMAGES: usize = 10_000;
 /// The most bytes of a name in an archive.
 const MAX_NAME_BYTES: usize = 1024;
 /// How many links are followed from one name to another.
@@ -43,10 +45,10 @@ struct DockerEntry {
     layers: Option<Vec<String>>,
 }
 
-/// Reads an archive file into a store.
+/// Reads an archive file into a store. Images may lack blobs: see [`check_whole`].
 pub(super) fn load_file(store: &Store, lease: &Lease, path: &Path) -> Result<Vec<ImageEntry>> {
     let file = File::open(path).map_err(CopyError::io("open", path))?;
-    load(store, lease, file, path)
+    read_images(store, lease, file, path)
 }
 
 /// Reads an archive into a store, and returns its images: nothing is named yet, so `lease` keeps
@@ -55,24 +57,51 @@ pub(super) fn load_file(store: &Store, lease: &Lease, path: &Path) -> Result<Vec
 /// # Errors
 /// [`CopyError`].
 pub fn load(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Result<Vec<ImageEntry>> {
+    let images = read_images(store, lease, from, path)?;
+    check_whole(store, lease, &images, path)?;
+    Ok(images)
+}
+
+/// Refuses images that lack a blob. Other platforms' manifests may be absent altogether, as archives
+/// of one platform have it.
+pub(super) fn check_whole(
+    store: &Store,
+    lease: &Lease,
+    images: &[ImageEntry],
+    path: &Path,
+) -> Result<()> {
+    let roots: Vec<Descriptor> = images.iter().map(|image| image.target.clone()).collect();
+    for root in &roots {
+        lease.take(root)?;
+    }
+    let Some((image, missing)) = store.first_missing(&roots)? else { return Ok(()) };
+    let reason = format!("`{image}` needs blob `{missing}`, which is not there");
+    Err(CopyError::Archive { path: path.to_owned(), reason })
+}
+
+fn read_images(
+    store: &Store,
+    lease: &Lease,
+    from: impl Read,
+    path: &Path,
+) -> Result<Vec<ImageEntry>> {
     let contents = read_contents(store, lease, from, path)?;
     let bad = |reason: String| CopyError::Archive { path: path.to_owned(), reason };
     if let Some(bytes) = &contents.index {
         let index: Index = serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
-        let images: Vec<ImageEntry> = index.manifests.into_iter().map(oci_entry).collect();
-        for image in &images {
-            lease.take(&image.target)?;
-            if let Some(missing) = missing_blob(store, &image.target)? {
-                let digest = &image.target.digest;
-                return Err(bad(format!("`{digest}` needs blob `{missing}`, which is not there")));
-            }
+        if index.manifests.len() > MAX_ARCHIVE_IMAGES {
+            return Err(bad(format!("more than {MAX_ARCHIVE_IMAGES} images")));
         }
-        return Ok(images);
+        return Ok(index.manifests.into_iter().map(oci_entry).collect());
     }
     let bytes = contents.docker.as_deref();
     let bytes = bytes.ok_or_else(|| bad("neither index.json nor manifest.json".to_owned()))?;
     let entries: Vec<DockerEntry> =
         serde_json::from_slice(bytes).map_err(|e| bad(e.to_string()))?;
+    let names = |entry: &DockerEntry| entry.repo_tags.as_ref().map_or(1, |tags| tags.len().max(1));
+    if entries.iter().map(names).sum::<usize>() > MAX_ARCHIVE_IMAGES {
+        return Err(bad(format!("more than {MAX_ARCHIVE_IMAGES} images")));
+    }
     let mut images = Vec::new();
     for entry in &entries {
         let image = docker_image(store, lease, &contents, entry, path)?;
@@ -94,27 +123,6 @@ fn oci_entry(mut descriptor: Descriptor) -> ImageEntry {
     let mut entry = ImageEntry::new(&full.or(name).unwrap_or_default(), descriptor);
     entry.created = annotations.remove("org.opencontainers.image.created");
     entry
-}
-
-/// The first blob that an image needs and the store has not. Other platforms' images may be absent
-/// altogether, as archives of one platform have it.
-fn missing_blob(store: &Store, image: &Descriptor) -> Result<Option<Digest>> {
-    let mut missing = None;
-    store.walk(image, &mut |visit| {
-        let needed = match visit {
-            Visit::Blob(blob) => Some(blob),
-            Visit::Absent(manifest) => Some(manifest).filter(|m| m.digest == image.digest),
-            Visit::Manifest(..) => None,
-        };
-        if let Some(blob) = needed
-            && missing.is_none()
-            && !store.has(&blob)?
-        {
-            missing = Some(blob.digest);
-        }
-        Ok(())
-    })?;
-    Ok(missing)
 }
 
 fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Result<Contents> {

@@ -101,6 +101,15 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// Whether it was [`Client::interrupt`](crate::registry::Client::interrupt).
+    pub fn is_interrupted(&self) -> bool {
+        let of = |error: &RegistryError| matches!(error, RegistryError::Interrupted);
+        match self {
+            Self::Registry(error) | Self::Pull(PullError::Registry(error)) => of(error),
+            _ => false,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
@@ -302,12 +311,14 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
         Some(name) => entry.name == *name || entry.name == store_name(name),
         None => true,
     });
-    match (fitting.next(), wanted) {
-        (Some(entry), Some(_)) => Ok(entry),
-        (Some(entry), None) if count == 1 => Ok(entry),
-        (None, Some(name)) => Err(StoreError::NoImage { name }.into()),
-        _ => Err(CopyError::SeveralImages { path: path.clone(), count }),
-    }
+    let entry = match (fitting.next(), wanted) {
+        (Some(entry), Some(_)) => entry,
+        (Some(entry), None) if count == 1 => entry,
+        (None, Some(name)) => return Err(StoreError::NoImage { name }.into()),
+        _ => return Err(CopyError::SeveralImages { path: path.clone(), count }),
+    };
+    archive_in::check_whole(store, lease, std::slice::from_ref(&entry), path)?;
+    Ok(entry)
 }
 
 async fn put_into(held: &Held, to: &Store, name: &str, target: &Descriptor) -> Result<()> {

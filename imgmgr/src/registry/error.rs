@@ -50,6 +50,12 @@ pub enum RegistryError {
         /// What went wrong.
         source: reqwest::Error,
     },
+    /// Nothing of an upload moved for too long.
+    #[error("the upload to `{url}` does not move")]
+    Stalled {
+        /// Without query.
+        url: String,
+    },
     /// An answer that broke off or came in a form we can't use, for a reason of our own finding.
     #[error("unusable answer from `{url}`: {reason}")]
     Protocol {
@@ -167,7 +173,7 @@ impl RegistryError {
                 _ => FailureKind::Other,
             },
             Self::Network { source, .. } if source.is_builder() => FailureKind::Other,
-            Self::Network { .. } => FailureKind::Temporary,
+            Self::Network { .. } | Self::Stalled { .. } => FailureKind::Temporary,
             Self::Protocol { .. }
             | Self::TooLarge { .. }
             | Self::Redirect { .. }

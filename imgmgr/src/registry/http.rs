@@ -21,7 +21,7 @@ const MAX_HEADERS: usize = 100;
 pub(super) struct Connections {
     user_agent: String,
     stall_timeout: Duration,
-    pools: Mutex<HashMap<PoolKey, reqwest::Client>>,
+    pools: Mutex<HashMap<(PoolKey, Waiting), reqwest::Client>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,15 @@ pub(super) enum Protection {
     Unverified,
 }
 
+/// How long requests of a pool wait for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Waiting {
+    /// The stall timeout, from the start of the request.
+    Limited,
+    /// As long as the caller does.
+    Unlimited,
+}
+
 impl Connections {
     pub(super) fn new(user_agent: String, stall_timeout: Duration) -> Self {
         // Fails if the process chose a provider before us, which is as good.
@@ -52,6 +61,7 @@ impl Connections {
         &self,
         endpoint: &Endpoint,
         protection: Protection,
+        waiting: Waiting,
     ) -> Result<reqwest::Client> {
         let tls = || (*endpoint.tls).clone();
         let key = match protection {
@@ -59,28 +69,35 @@ impl Connections {
             Protection::Verified => PoolKey::Verified(tls()),
             Protection::Unverified => PoolKey::Unverified(tls()),
         };
+        let key = (key, waiting);
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&key) {
             return Ok(pool.clone());
         }
         let pool = self
-            .build(&key)
+            .build(&key.0, waiting)
             .map_err(|reason| RegistryError::Setup { host: endpoint.host.clone(), reason })?;
         pools.insert(key, pool.clone());
         Ok(pool)
     }
 
-    fn build(&self, key: &PoolKey) -> std::result::Result<reqwest::Client, String> {
+    fn build(
+        &self,
+        key: &PoolKey,
+        waiting: Waiting,
+    ) -> std::result::Result<reqwest::Client, String> {
         let mut builder = reqwest::Client::builder()
             .user_agent(&self.user_agent)
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(self.stall_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_max_headers(MAX_HEADERS)
             .http2_adaptive_window(true)
             .tcp_nodelay(true);
+        if waiting == Waiting::Limited {
+            builder = builder.read_timeout(self.stall_timeout);
+        }
         match key {
             PoolKey::Plain => builder = builder.tls_certs_only([]),
             PoolKey::Verified(tls) => builder = with_certificates(builder, tls)?,

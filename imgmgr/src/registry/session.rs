@@ -1,5 +1,6 @@
 //! One request: redirects, authentication and retries, until there is an answer.
 
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -11,7 +12,7 @@ use super::auth::{Credential, Method};
 use super::challenge::parse_challenges;
 use super::client::Client;
 use super::endpoint::{Endpoint, Scheme};
-use super::http::{Protection, chain};
+use super::http::{Protection, Waiting, chain};
 use super::replies::{TokenReply, error_message};
 use super::retry::parse_retry_after;
 use super::{FailureKind, RegistryError, Result};
@@ -31,6 +32,7 @@ pub(super) struct Ask<'a> {
     mount_from: Option<String>,
     headers: HeaderMap,
     body: Option<Box<dyn Fn() -> reqwest::Body + Send + Sync + 'a>>,
+    sent: Option<&'a AtomicU64>,
     retry: Retry,
 }
 
@@ -50,6 +52,7 @@ impl<'a> Ask<'a> {
             mount_from: None,
             headers: HeaderMap::new(),
             body: None,
+            sent: None,
             retry: Retry::Yes,
         }
     }
@@ -76,6 +79,12 @@ impl<'a> Ask<'a> {
     /// The body, made anew for each attempt.
     pub(super) fn body(mut self, body: impl Fn() -> reqwest::Body + Send + Sync + 'a) -> Self {
         self.body = Some(Box::new(body));
+        self
+    }
+
+    /// What counts the bytes of a large body: while it grows, the answer may take its time.
+    pub(super) fn counted(mut self, sent: &'a AtomicU64) -> Self {
+        self.sent = Some(sent);
         self
     }
 
@@ -148,7 +157,7 @@ impl Client {
         if let Some(&known) = lock().get(&endpoint.host) {
             return Ok(known);
         }
-        let pool = self.0.connections.pool(endpoint, Protection::Unverified)?;
+        let pool = self.0.connections.pool(endpoint, Protection::Unverified, Waiting::Limited)?;
         let probe = pool.get(format!("https://{}{}", endpoint.host, endpoint.api_path)).send();
         let found = match probe.await {
             Err(error) if error.is_connect() => Protection::None,
@@ -212,6 +221,7 @@ impl Client {
         ask: &Ask<'_>,
         authorization: Option<String>,
     ) -> Result<Response> {
+        let waiting = if ask.sent.is_some() { Waiting::Unlimited } else { Waiting::Limited };
         let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let at_home = is_same_origin(&url, &ask.url) && is_host(&url, &endpoint.host);
@@ -224,9 +234,9 @@ impl Client {
             let pool = match &endpoint.tls.identity {
                 // Who we are is nobody else's business.
                 Some(_) if !at_home => {
-                    self.0.connections.pool(&endpoint.without_identity(), protection)
+                    self.0.connections.pool(&endpoint.without_identity(), protection, waiting)
                 }
-                _ => self.0.connections.pool(endpoint, protection),
+                _ => self.0.connections.pool(endpoint, protection, waiting),
             }?;
             let mut request =
                 pool.request(ask.verb.clone(), url.clone()).headers(ask.headers.clone());
@@ -241,7 +251,16 @@ impl Client {
             if let Some(body) = &ask.body {
                 request = request.body(body());
             }
-            let response = request.send().await.map_err(|source| RegistryError::Network {
+            let answer = match ask.sent {
+                None => request.send().await,
+                Some(sent) => tokio::select! {
+                    answer = request.send() => answer,
+                    () = self.stops_counting(sent) => {
+                        return Err(RegistryError::Stalled { url: shown(&url) });
+                    }
+                },
+            };
+            let response = answer.map_err(|source| RegistryError::Network {
                 url: shown(&url),
                 source: source.without_url(),
             })?;
@@ -280,7 +299,9 @@ impl Client {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| parse_retry_after(value.to_str().ok()?, SystemTime::now()));
-        let body = read_bounded(response, MAX_ERROR_BYTES).await.unwrap_or_default();
+        let patience = self.0.options.stall_timeout;
+        let body = tokio::time::timeout(patience, read_bounded(response, MAX_ERROR_BYTES)).await;
+        let body = body.map(Result::unwrap_or_default).unwrap_or_default();
         let message = error_message(&body);
         Err(RegistryError::Status { method: ask.verb_name(), url, status, message, retry_after })
     }
@@ -355,7 +376,7 @@ impl Client {
             ("http", Scheme::Http | Scheme::Insecure) => Protection::None,
             _ => return Err(fail("credentials don't go to a token server without TLS".to_owned())),
         };
-        let pool = self.0.connections.pool(endpoint, protection)?;
+        let pool = self.0.connections.pool(endpoint, protection, Waiting::Limited)?;
         let request = if let Some(Credential::RefreshToken(refresh)) = &credential {
             let form = url::form_urlencoded(&[
                 ("grant_type", "refresh_token"),

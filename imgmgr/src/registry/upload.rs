@@ -32,6 +32,9 @@ const RESUMABLE_BYTES: u64 = 16 << 20;
 const CHUNK_BYTES: u64 = 16 << 20;
 /// The largest chunk that a registry may ask for.
 const MAX_CHUNK_BYTES: u64 = 1 << 30;
+/// How many times the stall timeout an upload may stand still: some MiB lie in the kernel's buffers
+/// after the last one was read, and then the registry may hash what it has.
+const UPLOAD_PATIENCE: u32 = 4;
 /// What is read from the disk at a time.
 const READ_BYTES: usize = 256 << 10;
 
@@ -77,12 +80,18 @@ impl Client {
         self.0.interrupted.send_replace(true);
     }
 
-    /// Returns once no byte of an upload went out for `patience`.
-    pub async fn stalls(&self, patience: Duration) {
+    /// Returns once no upload moved for [`ClientOptions::stall_timeout`] and what its last bytes
+    /// may take in the kernel's buffers.
+    pub async fn stalls(&self) {
+        self.stops_counting(&self.0.sent).await;
+    }
+
+    pub(super) async fn stops_counting(&self, sent: &AtomicU64) {
+        let patience = self.0.options.stall_timeout * UPLOAD_PATIENCE;
         loop {
-            let before = self.0.sent.load(Ordering::Relaxed);
+            let before = sent.load(Ordering::Relaxed);
             tokio::time::sleep(patience).await;
-            if self.0.sent.load(Ordering::Relaxed) == before {
+            if sent.load(Ordering::Relaxed) == before {
                 return;
             }
         }
@@ -229,6 +238,7 @@ impl Upload<'_> {
                 .header(CONTENT_TYPE, "application/octet-stream")
                 .header(CONTENT_LENGTH, &size.to_string())
                 .body(|| self.body(0, size))
+                .counted(self.sent)
                 .retry(Retry::No);
             let failure = match self.remote.client.send(self.endpoint, &ask).await {
                 Ok(_) => return Ok(()),
@@ -258,6 +268,7 @@ impl Upload<'_> {
                 .header(CONTENT_LENGTH, &(end - offset).to_string())
                 .header(CONTENT_RANGE, &format!("{offset}-{}", end - 1))
                 .body(move || self.body(offset, end))
+                .counted(self.sent)
                 .retry(Retry::No);
             match self.remote.client.send(self.endpoint, &ask).await {
                 Ok(response) => {

@@ -154,7 +154,7 @@ impl Store {
             let path = entry.map_err(StoreError::io("read", &parent))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name.starts_with("tmp-") {
-                if Lock::try_removable(&*self.disk, &path)?.is_some() {
+                if let Some(_held) = Lock::try_removable(&*self.disk, &path)? {
                     removed += fs::metadata(&path).map_or(0, |m| m.len());
                     self.disk.remove_file(&path).map_err(StoreError::io("remove", &path))?;
                 }
@@ -165,7 +165,7 @@ impl Store {
             let stale = fs::metadata(&journal).map_or(true, |m| is_stale(&m));
             if name.ends_with(".lock")
                 && stale
-                && Lock::try_removable(&*self.disk, &path)?.is_some()
+                && let Some(_held) = Lock::try_removable(&*self.disk, &path)?
             {
                 removed += allocated(&directory.join("data"));
                 self.remove_ingest(&directory)?;

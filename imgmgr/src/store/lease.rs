@@ -51,7 +51,7 @@ impl Store {
         let mut leased = Vec::new();
         for entry in fs::read_dir(&directory).map_err(StoreError::io("read", &directory))? {
             let path = entry.map_err(StoreError::io("read", &directory))?.path();
-            if Lock::try_removable(&*self.disk, &path)?.is_some() {
+            if let Some(_held) = Lock::try_removable(&*self.disk, &path)? {
                 self.disk.remove_file(&path).map_err(StoreError::io("remove", &path))?;
                 continue;
             }

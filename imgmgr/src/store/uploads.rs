@@ -60,7 +60,7 @@ impl Store {
             if fs::metadata(&note).is_ok_and(|m| !is_stale(&m)) {
                 continue;
             }
-            if Lock::try_removable(&*self.disk, &lock)?.is_some() {
+            if let Some(_held) = Lock::try_removable(&*self.disk, &lock)? {
                 for path in [note, lock] {
                     match self.disk.remove_file(&path) {
                         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -60,6 +60,30 @@ impl Store {
         children.iter().try_for_each(|child| self.walk_from(child, depth + 1, seen, visit))
     }
 
+    /// The first root that needs a blob which is not there, and that blob. A manifest that an index
+    /// lists may be absent, together with what it needs.
+    ///
+    /// # Errors
+    /// As [`Store::walk`].
+    pub fn first_missing(&self, roots: &[Descriptor]) -> Result<Option<(Digest, Digest)>> {
+        let mut seen = HashSet::new();
+        for root in roots {
+            let mut missing = (!self.has(root)?).then(|| root.digest.clone());
+            let walked = self.walk_from(root, 0, &mut seen, &mut |visit| match visit {
+                Visit::Blob(blob) if !self.has(&blob)? => {
+                    missing = Some(blob.digest.clone());
+                    Err(StoreError::NoBlob { digest: blob.digest })
+                }
+                _ => Ok(()),
+            });
+            if let Some(missing) = missing {
+                return Ok(Some((root.digest.clone(), missing)));
+            }
+            walked?;
+        }
+        Ok(None)
+    }
+
     /// Returns the images that `roots` reach and that are there, each once.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::registry::Registry;
 use super::support::{Place, layout, tar};
-use super::wire::{Direction, Listener};
+use super::wire::{Dammed, Direction, Listener};
 
 fn kills() -> u64 {
     std::env::var("IMGMGR_KILLS").map_or(24, |text| text.parse().unwrap())
@@ -39,7 +39,7 @@ fn end(round: u64, kills: u64, bytes: u64) -> End {
 fn kill_at(mut child: Child, end: &End, wire: &Listener, direction: Direction) -> bool {
     match end {
         End::Byte(bytes) => {
-            let told = wire.at(direction, *bytes, true);
+            let told = wire.at(direction, *bytes, Dammed::Cut);
             // The process may need fewer bytes than the transfer as a whole has.
             while told.try_recv().is_err() && child.try_wait().unwrap().is_none() {
                 std::thread::yield_now();

@@ -10,7 +10,7 @@ use imgmgr::store::{Durability, ImageEntry, Store};
 use super::chunked::{File, Format, Layer, digest, layer, layer_with};
 use super::registry::{Registry, have};
 use super::support::{Place, succeeds};
-use super::wire::{Direction, Listener};
+use super::wire::{Dammed, Direction, Listener};
 
 /// Bytes of requests and answers besides blobs.
 const TALK: u64 = 96 << 10;
@@ -229,7 +229,7 @@ fn a_killed_partial_pull_goes_on() {
         place.run(&["pull", "--unpack", &v1]);
         for at in [1 << 10, 100 << 10, 1 << 20, 3 << 20] {
             wire.moved(Direction::Received);
-            let told = wire.at(Direction::Received, at, true);
+            let told = wire.at(Direction::Received, at, Dammed::Cut);
             let mut child = place
                 .plain(&["pull", "--unpack", &v2])
                 .stdout(Stdio::null())

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::full::{copy, inside, many_files, run, words};
 use super::registry::{Registry, have};
 use super::support::{Place, layout, succeeds, tar};
-use super::wire::{Direction, Listener};
+use super::wire::{Dammed, Direction, Listener};
 
 const DISK_BYTES: u64 = 96 << 20;
 
@@ -158,7 +158,7 @@ fn a_pull_that_a_power_cut_ends_spoils_nothing() {
         let mut pull = place.durable(&["pull", "--unpack", &name, "--tls-verify=false"]);
         let mut child = pull.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // At a byte, or a while after the last: while layers are synced and named.
-        let told = wire.at(Direction::Received, 1 + bytes * (round % 8) / 8, false);
+        let told = wire.at(Direction::Received, 1 + bytes * (round % 8) / 8, Dammed::Pass);
         while told.try_recv().is_err() && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
         }

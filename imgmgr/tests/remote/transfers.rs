@@ -1,14 +1,14 @@
 //! Transfers that are cut off at nine tenths: the rerun moves what is missing and little more.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::registry::Registry;
 use super::support::{Place, layout, tar};
 use super::uploads::{Cut, Uploads};
-use super::wire::{Direction, Listener};
+use super::wire::{Dammed, Direction, Listener};
 
 /// Bytes of requests and answers besides blobs.
 const TALK: u64 = 256 << 10;
@@ -17,37 +17,51 @@ fn size(layers: &[Vec<u8>]) -> u64 {
     layers.iter().map(|layer| layer.len() as u64).sum()
 }
 
-/// Starts a push through the wire.
-fn start_push(place: &Place, wire: &Listener) -> Child {
+/// A push through the wire, with what may outlive it on its standard error.
+fn push(place: &Place, wire: &Listener) -> Command {
     let from = format!("oci:{}:v1", place.path("in").display());
     let to = format!("docker://{}/a:1", wire.host);
     let mut push = place.plain(&["copy", &from, &to]);
-    push.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    push.stdout(Stdio::null()).stderr(Stdio::piped());
+    push
+}
+
+fn start_push(place: &Place, wire: &Listener) -> Child {
+    push(place, wire).spawn().unwrap()
 }
 
 /// Pushes until nine tenths went.
-fn push_most(place: &Place, wire: &Listener, bytes: u64, network: Network) -> Child {
-    let nine_tenths = wire.at(Direction::Sent, bytes * 9 / 10, network == Network::Dies);
+fn push_most(place: &Place, wire: &Listener, bytes: u64, dammed: Dammed) -> Child {
+    let nine_tenths = wire.at(Direction::Sent, bytes * 9 / 10, dammed);
     let child = start_push(place, wire);
     nine_tenths.recv().unwrap();
     child
 }
 
-/// What happens to connections at nine tenths.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Network {
-    Lives,
-    Dies,
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Pushes until nine tenths went, ends the process by `signal`, and returns what the rerun sends.
-fn push_again(place: &Place, wire: &Listener, bytes: u64, signal: Signal, network: Network) -> u64 {
-    let mut child = push_most(place, wire, bytes, network);
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    assert!(!child.wait().unwrap().success());
+/// Pushes until nine tenths went, sends the process `signals`, and returns what the rerun sends.
+fn push_again(
+    place: &Place,
+    wire: &Listener,
+    bytes: u64,
+    signals: &[Signal],
+    dammed: Dammed,
+) -> u64 {
+    let mut child = push_most(place, wire, bytes, dammed);
+    for &signal in signals {
+        send(&child, signal);
+    }
+    if signals.contains(&Signal::KILL) {
+        assert!(!child.wait().unwrap().success());
+    }
     wire.release();
     // Its worker has the same standard error.
     std::io::copy(&mut child.stderr.take().unwrap(), &mut std::io::sink()).unwrap();
+    // Who is asked to end at the last chunk may be done by then.
+    child.wait().unwrap();
     wire.moved(Direction::Sent);
     assert!(start_push(place, wire).wait().unwrap().success());
     wire.moved(Direction::Sent)
@@ -64,7 +78,7 @@ fn a_cut_push_goes_on_where_the_registry_keeps_what_came() {
     let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 60 << 20), tar("b", 40 << 20)];
     layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), Signal::KILL, Network::Dies);
+    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
     assert!(again <= tenth(size(&layers)), "{again} of {}", size(&layers));
     assert_eq!(server.blobs(), 3);
 }
@@ -75,7 +89,7 @@ fn a_cut_push_repeats_a_chunk_where_the_registry_keeps_whole_ones() {
     let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 100 << 20)];
     layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), Signal::KILL, Network::Dies);
+    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
     assert!(again <= tenth(size(&layers)) + (16 << 20), "{again} of {}", size(&layers));
     assert_eq!(server.blobs(), 2);
 }
@@ -86,7 +100,7 @@ fn a_push_starts_over_where_the_registry_forgot_it() {
     let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 40 << 20)];
     layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), Signal::KILL, Network::Dies);
+    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
     assert!(again >= size(&layers), "{again}");
     assert_eq!(server.blobs(), 2);
 }
@@ -97,7 +111,7 @@ fn an_interrupted_push_to_docker_registry_goes_on() {
     let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 96 << 20)];
     layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), Signal::TERM, Network::Lives);
+    let again = push_again(&place, &wire, size(&layers), &[Signal::TERM], Dammed::Pass);
     assert!(again <= tenth(size(&layers)), "{again} of {}", size(&layers));
 }
 
@@ -108,7 +122,7 @@ fn a_cut_push_to_docker_registry_repeats_only_what_was_under_way() {
     // docker-registry forgets a layer that was cut off; the smallest come last.
     let layers: Vec<Vec<u8>> = (1..=20).map(|n| tar("a", n << 19)).collect();
     layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), Signal::KILL, Network::Dies);
+    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
     assert!(again <= size(&layers) * 20 / 100 + TALK, "{again} of {}", size(&layers));
 }
 
@@ -123,7 +137,7 @@ fn a_killed_push_to_docker_registry_goes_on() {
             (0..).zip(&sizes).map(|(n, mib)| tar("a", (mib << 20) + n)).collect();
         layout(&place.path("in"), &layers);
         let bytes = size(&layers);
-        let again = push_again(&place, &wire, bytes, Signal::KILL, Network::Lives);
+        let again = push_again(&place, &wire, bytes, &[Signal::KILL], Dammed::Pause);
         assert!(again <= tenth(bytes), "{again} of {bytes}, in {sizes:?}");
     }
 }
@@ -134,13 +148,28 @@ fn who_pushes_again_at_once_waits_for_what_is_under_way() {
     let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 96 << 20)];
     layout(&place.path("in"), &layers);
-    let mut killed = push_most(&place, &wire, size(&layers), Network::Lives);
+    let mut killed = push_most(&place, &wire, size(&layers), Dammed::Pause);
     killed.kill().unwrap();
     let mut again = start_push(&place, &wire);
     assert!(!killed.wait().unwrap().success());
+    wire.release();
     assert!(again.wait().unwrap().success());
     let sent = wire.moved(Direction::Sent);
     assert!(sent <= size(&layers) + TALK, "{sent}");
+}
+
+/// The worker of a push.
+fn worker(child: &Child) -> Pid {
+    let path = format!("/proc/{0}/task/{0}/children", child.id());
+    let children = std::fs::read_to_string(path).unwrap();
+    Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+}
+
+fn wait_until_stopped(pid: Pid) {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    while !std::fs::read_to_string(&path).unwrap().contains(") T ") {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -149,21 +178,68 @@ fn a_push_can_be_stopped_from_its_terminal() {
     let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20)];
     layout(&place.path("in"), &layers);
-    let mut push = push_most(&place, &wire, size(&layers) / 2, Network::Lives);
-    let pid = Pid::from_child(&push);
+    let mut push = push_most(&place, &wire, size(&layers) / 2, Dammed::Pause);
+    let (pid, worker) = (Pid::from_child(&push), worker(&push));
     let changed = |options| waitid(WaitId::Pid(pid), options).unwrap().unwrap();
-    kill_process(pid, Signal::TSTP).unwrap();
+    send(&push, Signal::TSTP);
     assert!(changed(WaitIdOptions::STOPPED).stopped());
-    kill_process(pid, Signal::CONT).unwrap();
+    wait_until_stopped(worker);
+    send(&push, Signal::CONT);
     assert!(changed(WaitIdOptions::CONTINUED).continued());
+    wire.release();
     assert!(push.wait().unwrap().success());
 }
 
 #[test]
-fn pushes_of_one_layer_send_it_once() {
+fn a_push_that_ends_twice_loses_nothing() {
+    let Some(registry) = Registry::open() else { return };
+    // `timeout -k`; a terminal that goes away; a stopped push that is killed.
+    let (hup, term, kill) = (Signal::HUP, Signal::TERM, Signal::KILL);
+    let cases = [vec![term, kill], vec![hup], vec![hup, hup, kill], vec![Signal::TSTP, kill]];
+    for (round, signals) in cases.into_iter().enumerate() {
+        let (place, wire) = (Place::new(), Listener::before(&registry.host));
+        let layers = [tar("a", (40 << 20) + round)];
+        layout(&place.path("in"), &layers);
+        let again = push_again(&place, &wire, size(&layers), &signals, Dammed::Pause);
+        assert!(again <= tenth(size(&layers)), "{again} of {} after {signals:?}", size(&layers));
+    }
+}
+
+#[test]
+fn what_the_caller_ignores_does_not_end_a_push() {
     let Some(registry) = Registry::open() else { return };
     let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20)];
+    layout(&place.path("in"), &layers);
+    let half = wire.at(Direction::Sent, size(&layers) / 2, Dammed::Pause);
+    let push = push(&place, &wire);
+    // nohup, and a caller that reaps nobody
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP CHLD; exec \"$@\"", "sh"]).arg(push.get_program());
+    shell.args(push.get_args()).envs(push.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    let mut child = shell.stdout(Stdio::null()).spawn().unwrap();
+    half.recv().unwrap();
+    send(&child, Signal::HUP);
+    wire.release();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_slow_network_is_no_stalled_one() {
+    let server = Uploads::start(Cut::Kept);
+    let (place, wire) = (Place::new(), Listener::slow(&server.host, 4 << 20));
+    let layers = [tar("a", 12 << 20)];
+    layout(&place.path("in"), &layers);
+    let mut push = push(&place, &wire);
+    assert!(push.args(["--stall-timeout", "1", "--attempts", "1"]).status().unwrap().success());
+    assert!(wire.moved(Direction::Sent) < size(&layers) + TALK);
+}
+
+#[test]
+fn pushes_of_the_same_layers_send_them_once() {
+    let Some(registry) = Registry::open() else { return };
+    let (place, wire) = (Place::new(), Listener::before(&registry.host));
+    let layers = [tar("a", 40 << 20), tar("b", 20 << 20), tar("c", 6 << 20)];
     layout(&place.path("in"), &layers);
     let mut pushes: Vec<Child> = (0..4).map(|_| start_push(&place, &wire)).collect();
     for push in &mut pushes {
@@ -183,7 +259,7 @@ fn a_killed_pull_goes_on() {
     let name = format!("{}/a:1", wire.host);
     let (other, bytes) = (Place::new(), size(&layers));
     wire.moved(Direction::Received);
-    let _told = wire.at(Direction::Received, bytes * 9 / 10, true);
+    let _told = wire.at(Direction::Received, bytes * 9 / 10, Dammed::Cut);
     let mut child = other
         .plain(&["--progress", "json", "pull", &name])
         .stdout(Stdio::null())

@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// How much of what is sent is kept.
 const KEPT_BYTES: usize = 1 << 20;
@@ -18,11 +19,22 @@ pub(crate) enum Direction {
     Received,
 }
 
-/// Once `bytes` went in a direction nothing more goes, and somebody is told.
+/// What happens to connections at a dam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dammed {
+    /// They go on.
+    Pass,
+    /// They stand still until the dam is taken away, and go on then.
+    Pause,
+    /// They stand still until the dam is taken away, and end then.
+    Cut,
+}
+
+/// Once `bytes` went in a direction somebody is told.
 struct Dam {
     direction: Direction,
     bytes: u64,
-    holds: bool,
+    dammed: Dammed,
     full: SyncSender<()>,
 }
 
@@ -33,6 +45,8 @@ struct Gauge {
     kept: Mutex<Vec<u8>>,
     dam: Mutex<Option<Arc<Dam>>>,
     released: Condvar,
+    /// Bytes that are sent in a second; 0 for all that come.
+    rate: u64,
 }
 
 /// Forwards connections; it ends with the process.
@@ -44,9 +58,14 @@ pub(crate) struct Listener {
 impl Listener {
     /// Forwards whatever comes to `server`.
     pub(crate) fn before(server: &str) -> Self {
+        Self::slow(server, 0)
+    }
+
+    /// As [`Listener::before`], but clients send no more than `rate` bytes in a second.
+    pub(crate) fn slow(server: &str, rate: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let gauge = Arc::new(Gauge::default());
+        let gauge = Arc::new(Gauge { rate, ..Gauge::default() });
         let (server, shared) = (server.to_owned(), Arc::clone(&gauge));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -71,15 +90,15 @@ impl Listener {
         String::from_utf8_lossy(&self.gauge.kept.lock().unwrap()).into_owned()
     }
 
-    /// Tells when `bytes` went in a direction; if it `holds`, nothing more goes from then on.
-    pub(crate) fn at(&self, direction: Direction, bytes: u64, holds: bool) -> Receiver<()> {
+    /// Tells when `bytes` went in a direction.
+    pub(crate) fn at(&self, direction: Direction, bytes: u64, dammed: Dammed) -> Receiver<()> {
         let (full, told) = sync_channel(64);
-        let dam = Dam { direction, bytes, holds, full };
+        let dam = Dam { direction, bytes, dammed, full };
         *self.gauge.dam.lock().unwrap() = Some(Arc::new(dam));
         told
     }
 
-    /// Lets everything go again; connections that were held end.
+    /// Takes the dam away.
     pub(crate) fn release(&self) {
         *self.gauge.dam.lock().unwrap() = None;
         self.gauge.released.notify_all();
@@ -94,7 +113,7 @@ impl Gauge {
         }
     }
 
-    /// Counts, and says whether the bytes may pass.
+    /// Counts, waits where there is a dam, and says whether the bytes may pass.
     fn passes(&self, direction: Direction, bytes: &[u8]) -> bool {
         let before = self.counter(direction).fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if direction == Direction::Sent {
@@ -108,7 +127,11 @@ impl Gauge {
             return true;
         }
         let _ = dam.full.try_send(());
-        !dam.holds
+        if dam.dammed != Dammed::Pass {
+            let there = self.dam.lock().unwrap();
+            drop(self.released.wait_while(there, |dam| dam.is_some()).unwrap());
+        }
+        dam.dammed != Dammed::Cut
     }
 }
 
@@ -119,9 +142,10 @@ fn forward(mut from: TcpStream, mut to: TcpStream, gauge: &Gauge, direction: Dir
             break;
         }
         if !gauge.passes(direction, &buffer[..count]) {
-            let dam = gauge.dam.lock().unwrap();
-            drop(gauge.released.wait_while(dam, |dam| dam.is_some()).unwrap());
             break;
+        }
+        if gauge.rate > 0 && direction == Direction::Sent {
+            std::thread::sleep(Duration::from_micros(count as u64 * 1_000_000 / gauge.rate));
         }
         if to.write_all(&buffer[..count]).is_err() {
             break;
