@@ -284,7 +284,7 @@ fn device_joined(scene: &Scene) -> Result<()> {
     bundle.write()?;
     let late = "inject=setns:delay_enter=300000";
     let strace = ["/usr/bin/strace", "-f", "-o", "/dev/null", "-e", "trace=setns", "-e", late];
-    let run = scene.runtime(&["run", "--bundle"]).arg(&bundle.dir).arg(&scene.id());
+    let run = scene.runtime(&["run", "--bundle"]).arg(&bundle.dir).arg(scene.id());
     contains("device", &run.under(&strace).run()?.ok()?.stdout, "UP")
 }
 
