@@ -80,7 +80,7 @@ impl Client {
         self.0.interrupted.send_replace(true);
     }
 
-    /// Returns once no upload moved for [`ClientOptions::stall_timeout`] and what its last bytes
+    /// Returns once no upload moved for the time that `stall_timeout` names and what its last bytes
     /// may take in the kernel's buffers.
     pub async fn stalls(&self) {
         self.stops_counting(&self.0.sent).await;
