@@ -1,6 +1,7 @@
 //! Transfers that are cut off at nine tenths: the rerun moves what is missing and little more.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
@@ -178,9 +179,15 @@ fn a_push_can_be_stopped_from_its_terminal() {
     let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20)];
     layout(&place.path("in"), &layers);
-    let mut push = push_most(&place, &wire, size(&layers) / 2, Dammed::Pause);
+    let half = wire.at(Direction::Sent, size(&layers) / 2, Dammed::Pause);
+    // A group that has nobody in another one of its session is never stopped: as a shell's job.
+    let mut push = push(&place, &wire).process_group(0).spawn().unwrap();
+    half.recv().unwrap();
     let (pid, worker) = (Pid::from_child(&push), worker(&push));
-    let changed = |options| waitid(WaitId::Pid(pid), options).unwrap().unwrap();
+    let changed = |options| {
+        let options = options | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), options).unwrap().unwrap()
+    };
     send(&push, Signal::TSTP);
     assert!(changed(WaitIdOptions::STOPPED).stopped());
     wait_until_stopped(worker);
@@ -227,7 +234,7 @@ fn what_the_caller_ignores_does_not_end_a_push() {
 #[test]
 fn a_slow_network_is_no_stalled_one() {
     let server = Uploads::start(Cut::Kept);
-    let (place, wire) = (Place::new(), Listener::slow(&server.host, 4 << 20));
+    let (place, wire) = (Place::new(), Listener::slow(&server.host, 8 << 20));
     let layers = [tar("a", 12 << 20)];
     layout(&place.path("in"), &layers);
     let mut push = push(&place, &wire);
