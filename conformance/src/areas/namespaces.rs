@@ -200,31 +200,17 @@ fn join_user_mapped(scene: &Scene, host_id: u32, is_accepted: bool) -> Result<()
 
 fn join_container(scene: &Scene) -> Result<()> {
     let first = scene.idle(|_| {})?;
-    let pid = first.pid()?;
-    let second = scene.idle(|b| {
-        for (kind, link) in [("network", "net"), ("ipc", "ipc"), ("uts", "uts")] {
-            b.join(kind, &format!("/proc/{pid}/ns/{link}"));
-        }
-        b.unset("/hostname");
-    })?;
-    for link in ["net", "ipc", "uts"] {
-        equal(link, of(&second, link)?, of(&first, link)?)?;
-    }
+    let second = joining(scene, &first, &[("network", "net"), ("ipc", "ipc"), ("uts", "uts")])?;
     holds("pid namespace is shared", of(&second, "pid")? != of(&first, "pid")?)
 }
 
-/// Where cgroup namespaces are boundaries (`nsdelegate`, as systemd mounts), the second container's
-/// cgroup can't be entered from the first one's namespace.
-pub(super) fn join_all(scene: &Scene) -> Result<()> {
-    let user = |b: &mut Bundle| {
-        b.user_namespace(100_000, 65_536);
-    };
-    let first = scene.idle(user)?;
+/// A container in the namespaces of another, by kind and by link below /proc/PID/ns.
+fn joining<'s>(
+    scene: &'s Scene,
+    first: &Container<'_>,
+    kinds: &[(&str, &str)],
+) -> Result<Container<'s>> {
     let pid = first.pid()?;
-    let kinds = ["user", "pid", "network", "ipc", "uts", "cgroup"].map(|kind| match kind {
-        "network" => (kind, "net"),
-        _ => (kind, kind),
-    });
     let second = scene.idle(|b| {
         for (kind, link) in kinds {
             b.join(kind, &format!("/proc/{pid}/ns/{link}"));
@@ -232,8 +218,22 @@ pub(super) fn join_all(scene: &Scene) -> Result<()> {
         b.unset("/hostname");
     })?;
     for (_, link) in kinds {
-        equal(link, of(&second, link)?, of(&first, link)?)?;
+        equal(link, of(&second, link)?, of(first, link)?)?;
     }
+    Ok(second)
+}
+
+/// Where cgroup namespaces are boundaries (`nsdelegate`, as systemd mounts), the second container's
+/// cgroup can't be entered from the first one's namespace.
+pub(super) fn join_all(scene: &Scene) -> Result<()> {
+    let first = scene.idle(|b| {
+        b.user_namespace(100_000, 65_536);
+    })?;
+    let kinds = ["user", "pid", "network", "ipc", "uts", "cgroup"].map(|kind| match kind {
+        "network" => (kind, "net"),
+        _ => (kind, kind),
+    });
+    let second = joining(scene, &first, &kinds)?;
     contains("map", &second.sh("cat /proc/self/uid_map")?, "100000")
 }
 

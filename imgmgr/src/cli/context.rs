@@ -120,9 +120,8 @@ impl Context {
     pub(crate) fn ask_for_password(&mut self) -> Done {
         if let Some(text) = &mut self.global.creds
             && !text.is_empty()
-            && !text.contains(':')
         {
-            *text = format!("{text}:{}", super::remote::ask_password()?);
+            *text = with_password(text)?;
         }
         Ok(())
     }
@@ -276,11 +275,17 @@ pub(crate) fn platform(args: &PlatformArgs) -> Done<Platform> {
 }
 
 fn parse_creds(text: &str) -> Done<Credential> {
-    let (username, password) = match text.split_once(':') {
-        Some((username, password)) => (username, password.to_owned()),
-        None => (text, super::remote::ask_password()?),
-    };
-    Ok(Credential::Password { username: username.to_owned(), password })
+    let text = with_password(text)?;
+    let (username, password) = text.split_once(':').unwrap_or((&text, ""));
+    Ok(Credential::Password { username: username.to_owned(), password: password.to_owned() })
+}
+
+/// `USER:PASSWORD`, the password asked for where there is none.
+fn with_password(text: &str) -> Done<String> {
+    if text.contains(':') {
+        return Ok(text.to_owned());
+    }
+    Ok(format!("{text}:{}", super::remote::ask_password()?))
 }
 
 fn default_root() -> Done<PathBuf> {

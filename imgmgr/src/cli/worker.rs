@@ -80,15 +80,12 @@ fn stay(queue: &SignalQueue, worker: BorrowedFd<'_>) -> Result<ExitCode, Command
         while let Some(received) = queue.next().map_err(lost)? {
             pass_on(received.number, worker).map_err(lost)?;
         }
-        match process::try_wait_pidfd(worker).map_err(lost)? {
-            Some(Exit::Code(code)) => return Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
-            Some(Exit::Signal(number)) => {
-                let error = format!("the process that sends was killed by signal {number}");
-                report(&CommandError::run(error));
-                return Ok(ExitCode::from(u8::try_from(128 + number).unwrap_or(1)));
-            }
-            None => {}
+        let Some(exit) = process::try_wait_pidfd(worker).map_err(lost)? else { continue };
+        if let Exit::Signal(number) = exit {
+            let error = format!("the process that sends was killed by signal {number}");
+            report(&CommandError::run(error));
         }
+        return Ok(ExitCode::from(u8::try_from(exit.shell_code()).unwrap_or(1)));
     }
 }
 

@@ -58,22 +58,14 @@ pub(super) fn load_file(store: &Store, lease: &Lease, path: &Path) -> Result<Vec
 /// [`CopyError`].
 pub fn load(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Result<Vec<ImageEntry>> {
     let images = read_images(store, lease, from, path)?;
-    check_whole(store, lease, &images, path)?;
+    check_whole(store, &images, path)?;
     Ok(images)
 }
 
 /// Refuses images that lack a blob. Other platforms' manifests may be absent altogether, as archives
 /// of one platform have it.
-pub(super) fn check_whole(
-    store: &Store,
-    lease: &Lease,
-    images: &[ImageEntry],
-    path: &Path,
-) -> Result<()> {
+pub(super) fn check_whole(store: &Store, images: &[ImageEntry], path: &Path) -> Result<()> {
     let roots: Vec<Descriptor> = images.iter().map(|image| image.target.clone()).collect();
-    for root in &roots {
-        lease.take(root)?;
-    }
     let Some((image, missing)) = store.first_missing(&roots)? else { return Ok(()) };
     let reason = format!("`{image}` needs blob `{missing}`, which is not there");
     Err(CopyError::Archive { path: path.to_owned(), reason })
@@ -92,6 +84,8 @@ fn read_images(
         if index.manifests.len() > MAX_ARCHIVE_IMAGES {
             return Err(bad(format!("more than {MAX_ARCHIVE_IMAGES} images")));
         }
+        // What the store had before stays there, too.
+        index.manifests.iter().try_for_each(|target| lease.take(target).map(drop))?;
         return Ok(index.manifests.into_iter().map(oci_entry).collect());
     }
     let bytes = contents.docker.as_deref();

@@ -317,7 +317,7 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
         (None, Some(name)) => return Err(StoreError::NoImage { name }.into()),
         _ => return Err(CopyError::SeveralImages { path: path.clone(), count }),
     };
-    archive_in::check_whole(store, lease, std::slice::from_ref(&entry), path)?;
+    archive_in::check_whole(store, std::slice::from_ref(&entry), path)?;
     Ok(entry)
 }
 

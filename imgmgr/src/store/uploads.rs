@@ -62,10 +62,7 @@ impl Store {
             }
             if let Some(_held) = Lock::try_removable(&*self.disk, &lock)? {
                 for path in [note, lock] {
-                    match self.disk.remove_file(&path) {
-                        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                        other => other.map_err(StoreError::io("remove", &path))?,
-                    }
+                    self.disk.remove_file(&path).map_err(StoreError::io("remove", &path))?;
                 }
             }
         }

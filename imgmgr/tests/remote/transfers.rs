@@ -14,58 +14,63 @@ use super::wire::{Dammed, Direction, Listener};
 /// Bytes of requests and answers besides blobs.
 const TALK: u64 = 256 << 10;
 
-fn size(layers: &[Vec<u8>]) -> u64 {
-    layers.iter().map(|layer| layer.len() as u64).sum()
+/// An image that is to be pushed, and the wire to the registry.
+struct Scene {
+    place: Place,
+    wire: Listener,
+    bytes: u64,
 }
 
-/// A push through the wire, with what may outlive it on its standard error.
-fn push(place: &Place, wire: &Listener) -> Command {
-    let from = format!("oci:{}:v1", place.path("in").display());
-    let to = format!("docker://{}/a:1", wire.host);
-    let mut push = place.plain(&["copy", &from, &to]);
-    push.stdout(Stdio::null()).stderr(Stdio::piped());
-    push
-}
+impl Scene {
+    fn new(wire: Listener, layers: &[Vec<u8>]) -> Self {
+        let place = Place::new();
+        layout(&place.path("in"), layers);
+        Self { place, wire, bytes: layers.iter().map(|layer| layer.len() as u64).sum() }
+    }
 
-fn start_push(place: &Place, wire: &Listener) -> Child {
-    push(place, wire).spawn().unwrap()
-}
+    /// A push through the wire, with what may outlive it on its standard error.
+    fn push(&self) -> Command {
+        let from = format!("oci:{}:v1", self.place.path("in").display());
+        let to = format!("docker://{}/a:1", self.wire.host);
+        let mut push = self.place.plain(&["copy", &from, &to]);
+        push.stdout(Stdio::null()).stderr(Stdio::piped());
+        push
+    }
 
-/// Pushes until nine tenths went.
-fn push_most(place: &Place, wire: &Listener, bytes: u64, dammed: Dammed) -> Child {
-    let nine_tenths = wire.at(Direction::Sent, bytes * 9 / 10, dammed);
-    let child = start_push(place, wire);
-    nine_tenths.recv().unwrap();
-    child
+    fn start_push(&self) -> Child {
+        self.push().spawn().unwrap()
+    }
+
+    /// Pushes until nine tenths went.
+    fn push_most(&self, dammed: Dammed) -> Child {
+        let nine_tenths = self.wire.at(Direction::Sent, self.bytes * 9 / 10, dammed);
+        let child = self.start_push();
+        nine_tenths.recv().unwrap();
+        child
+    }
+
+    /// Pushes until nine tenths went, sends the process `signals`, and returns what the rerun sends.
+    fn push_again(&self, signals: &[Signal], dammed: Dammed) -> u64 {
+        let mut child = self.push_most(dammed);
+        for &signal in signals {
+            send(&child, signal);
+        }
+        if signals.contains(&Signal::KILL) {
+            assert!(!child.wait().unwrap().success());
+        }
+        self.wire.release();
+        // Its worker has the same standard error.
+        std::io::copy(&mut child.stderr.take().unwrap(), &mut std::io::sink()).unwrap();
+        // Who is asked to end at the last chunk may be done by then.
+        child.wait().unwrap();
+        self.wire.moved(Direction::Sent);
+        assert!(self.start_push().wait().unwrap().success());
+        self.wire.moved(Direction::Sent)
+    }
 }
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-/// Pushes until nine tenths went, sends the process `signals`, and returns what the rerun sends.
-fn push_again(
-    place: &Place,
-    wire: &Listener,
-    bytes: u64,
-    signals: &[Signal],
-    dammed: Dammed,
-) -> u64 {
-    let mut child = push_most(place, wire, bytes, dammed);
-    for &signal in signals {
-        send(&child, signal);
-    }
-    if signals.contains(&Signal::KILL) {
-        assert!(!child.wait().unwrap().success());
-    }
-    wire.release();
-    // Its worker has the same standard error.
-    std::io::copy(&mut child.stderr.take().unwrap(), &mut std::io::sink()).unwrap();
-    // Who is asked to end at the last chunk may be done by then.
-    child.wait().unwrap();
-    wire.moved(Direction::Sent);
-    assert!(start_push(place, wire).wait().unwrap().success());
-    wire.moved(Direction::Sent)
 }
 
 /// A tenth of `bytes` and half a per cent of them.
@@ -76,55 +81,50 @@ fn tenth(bytes: u64) -> u64 {
 #[test]
 fn a_cut_push_goes_on_where_the_registry_keeps_what_came() {
     let server = Uploads::start(Cut::Kept);
-    let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 60 << 20), tar("b", 40 << 20)];
-    layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
-    assert!(again <= tenth(size(&layers)), "{again} of {}", size(&layers));
+    let scene = Scene::new(Listener::before(&server.host), &layers);
+    let again = scene.push_again(&[Signal::KILL], Dammed::Cut);
+    assert!(again <= tenth(scene.bytes), "{again} of {}", scene.bytes);
     assert_eq!(server.blobs(), 3);
 }
 
 #[test]
 fn a_cut_push_repeats_a_chunk_where_the_registry_keeps_whole_ones() {
     let server = Uploads::start(Cut::Dropped);
-    let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 100 << 20)];
-    layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
-    assert!(again <= tenth(size(&layers)) + (16 << 20), "{again} of {}", size(&layers));
+    let scene = Scene::new(Listener::before(&server.host), &layers);
+    let again = scene.push_again(&[Signal::KILL], Dammed::Cut);
+    assert!(again <= tenth(scene.bytes) + (16 << 20), "{again} of {}", scene.bytes);
     assert_eq!(server.blobs(), 2);
 }
 
 #[test]
 fn a_push_starts_over_where_the_registry_forgot_it() {
     let server = Uploads::start(Cut::Forgotten);
-    let (place, wire) = (Place::new(), Listener::before(&server.host));
     let layers = [tar("a", 40 << 20)];
-    layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
-    assert!(again >= size(&layers), "{again}");
+    let scene = Scene::new(Listener::before(&server.host), &layers);
+    let again = scene.push_again(&[Signal::KILL], Dammed::Cut);
+    assert!(again >= scene.bytes, "{again}");
     assert_eq!(server.blobs(), 2);
 }
 
 #[test]
 fn an_interrupted_push_to_docker_registry_goes_on() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 96 << 20)];
-    layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), &[Signal::TERM], Dammed::Pass);
-    assert!(again <= tenth(size(&layers)), "{again} of {}", size(&layers));
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let again = scene.push_again(&[Signal::TERM], Dammed::Pass);
+    assert!(again <= tenth(scene.bytes), "{again} of {}", scene.bytes);
 }
 
 #[test]
 fn a_cut_push_to_docker_registry_repeats_only_what_was_under_way() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     // docker-registry forgets a layer that was cut off; the smallest come last.
     let layers: Vec<Vec<u8>> = (1..=20).map(|n| tar("a", n << 19)).collect();
-    layout(&place.path("in"), &layers);
-    let again = push_again(&place, &wire, size(&layers), &[Signal::KILL], Dammed::Cut);
-    assert!(again <= size(&layers) * 20 / 100 + TALK, "{again} of {}", size(&layers));
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let again = scene.push_again(&[Signal::KILL], Dammed::Cut);
+    assert!(again <= scene.bytes * 20 / 100 + TALK, "{again} of {}", scene.bytes);
 }
 
 #[test]
@@ -132,31 +132,28 @@ fn a_killed_push_to_docker_registry_goes_on() {
     let Some(registry) = Registry::open() else { return };
     // In chunks, in one piece each, and both.
     for sizes in [vec![96], vec![8; 12], vec![40, 30, 6, 5, 4, 3, 2, 1, 1]] {
-        let (place, wire) = (Place::new(), Listener::before(&registry.host));
         // Layers differ from those of other rounds.
         let layers: Vec<Vec<u8>> =
             (0..).zip(&sizes).map(|(n, mib)| tar("a", (mib << 20) + n)).collect();
-        layout(&place.path("in"), &layers);
-        let bytes = size(&layers);
-        let again = push_again(&place, &wire, bytes, &[Signal::KILL], Dammed::Pause);
-        assert!(again <= tenth(bytes), "{again} of {bytes}, in {sizes:?}");
+        let scene = Scene::new(Listener::before(&registry.host), &layers);
+        let again = scene.push_again(&[Signal::KILL], Dammed::Pause);
+        assert!(again <= tenth(scene.bytes), "{again} of {}, in {sizes:?}", scene.bytes);
     }
 }
 
 #[test]
 fn who_pushes_again_at_once_waits_for_what_is_under_way() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 96 << 20)];
-    layout(&place.path("in"), &layers);
-    let mut killed = push_most(&place, &wire, size(&layers), Dammed::Pause);
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let mut killed = scene.push_most(Dammed::Pause);
     killed.kill().unwrap();
-    let mut again = start_push(&place, &wire);
+    let mut again = scene.start_push();
     assert!(!killed.wait().unwrap().success());
-    wire.release();
+    scene.wire.release();
     assert!(again.wait().unwrap().success());
-    let sent = wire.moved(Direction::Sent);
-    assert!(sent <= size(&layers) + TALK, "{sent}");
+    let sent = scene.wire.moved(Direction::Sent);
+    assert!(sent <= scene.bytes + TALK, "{sent}");
 }
 
 /// The worker of a push.
@@ -176,12 +173,11 @@ fn wait_until_stopped(pid: Pid) {
 #[test]
 fn a_push_can_be_stopped_from_its_terminal() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20)];
-    layout(&place.path("in"), &layers);
-    let half = wire.at(Direction::Sent, size(&layers) / 2, Dammed::Pause);
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let half = scene.wire.at(Direction::Sent, scene.bytes / 2, Dammed::Pause);
     // A group that has nobody in another one of its session is never stopped: as a shell's job.
-    let mut push = push(&place, &wire).process_group(0).spawn().unwrap();
+    let mut push = scene.push().process_group(0).spawn().unwrap();
     half.recv().unwrap();
     let (pid, worker) = (Pid::from_child(&push), worker(&push));
     let changed = |options| {
@@ -193,7 +189,7 @@ fn a_push_can_be_stopped_from_its_terminal() {
     wait_until_stopped(worker);
     send(&push, Signal::CONT);
     assert!(changed(WaitIdOptions::CONTINUED).continued());
-    wire.release();
+    scene.wire.release();
     assert!(push.wait().unwrap().success());
 }
 
@@ -204,22 +200,20 @@ fn a_push_that_ends_twice_loses_nothing() {
     let (hup, term, kill) = (Signal::HUP, Signal::TERM, Signal::KILL);
     let cases = [vec![term, kill], vec![hup], vec![hup, hup, kill], vec![Signal::TSTP, kill]];
     for (round, signals) in cases.into_iter().enumerate() {
-        let (place, wire) = (Place::new(), Listener::before(&registry.host));
         let layers = [tar("a", (40 << 20) + round)];
-        layout(&place.path("in"), &layers);
-        let again = push_again(&place, &wire, size(&layers), &signals, Dammed::Pause);
-        assert!(again <= tenth(size(&layers)), "{again} of {} after {signals:?}", size(&layers));
+        let scene = Scene::new(Listener::before(&registry.host), &layers);
+        let again = scene.push_again(&signals, Dammed::Pause);
+        assert!(again <= tenth(scene.bytes), "{again} of {} after {signals:?}", scene.bytes);
     }
 }
 
 #[test]
 fn what_the_caller_ignores_does_not_end_a_push() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20)];
-    layout(&place.path("in"), &layers);
-    let half = wire.at(Direction::Sent, size(&layers) / 2, Dammed::Pause);
-    let push = push(&place, &wire);
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let half = scene.wire.at(Direction::Sent, scene.bytes / 2, Dammed::Pause);
+    let push = scene.push();
     // nohup, and a caller that reaps nobody
     let mut shell = Command::new("sh");
     shell.args(["-c", "trap '' HUP CHLD; exec \"$@\"", "sh"]).arg(push.get_program());
@@ -227,46 +221,43 @@ fn what_the_caller_ignores_does_not_end_a_push() {
     let mut child = shell.stdout(Stdio::null()).spawn().unwrap();
     half.recv().unwrap();
     send(&child, Signal::HUP);
-    wire.release();
+    scene.wire.release();
     assert!(child.wait().unwrap().success());
 }
 
 #[test]
 fn a_slow_network_is_no_stalled_one() {
     let server = Uploads::start(Cut::Kept);
-    let (place, wire) = (Place::new(), Listener::slow(&server.host, 8 << 20));
     let layers = [tar("a", 12 << 20)];
-    layout(&place.path("in"), &layers);
-    let mut push = push(&place, &wire);
+    let scene = Scene::new(Listener::slow(&server.host, 8 << 20), &layers);
+    let mut push = scene.push();
     assert!(push.args(["--stall-timeout", "1", "--attempts", "1"]).status().unwrap().success());
-    assert!(wire.moved(Direction::Sent) < size(&layers) + TALK);
+    assert!(scene.wire.moved(Direction::Sent) < scene.bytes + TALK);
 }
 
 #[test]
 fn pushes_of_the_same_layers_send_them_once() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 40 << 20), tar("b", 20 << 20), tar("c", 6 << 20)];
-    layout(&place.path("in"), &layers);
-    let mut pushes: Vec<Child> = (0..4).map(|_| start_push(&place, &wire)).collect();
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    let mut pushes: Vec<Child> = (0..4).map(|_| scene.start_push()).collect();
     for push in &mut pushes {
         assert!(push.wait().unwrap().success());
     }
-    let sent = wire.moved(Direction::Sent);
-    assert!(sent <= size(&layers) + TALK, "{sent}");
+    let sent = scene.wire.moved(Direction::Sent);
+    assert!(sent <= scene.bytes + TALK, "{sent}");
 }
 
 #[test]
 fn a_killed_pull_goes_on() {
     let Some(registry) = Registry::open() else { return };
-    let (place, wire) = (Place::new(), Listener::before(&registry.host));
     let layers = [tar("a", 90 << 20), tar("b", 50 << 20), tar("c", 10 << 20)];
-    layout(&place.path("in"), &layers);
-    assert!(start_push(&place, &wire).wait().unwrap().success());
-    let name = format!("{}/a:1", wire.host);
-    let (other, bytes) = (Place::new(), size(&layers));
-    wire.moved(Direction::Received);
-    let _told = wire.at(Direction::Received, bytes * 9 / 10, Dammed::Cut);
+    let scene = Scene::new(Listener::before(&registry.host), &layers);
+    assert!(scene.start_push().wait().unwrap().success());
+    let name = format!("{}/a:1", scene.wire.host);
+    let (other, bytes) = (Place::new(), scene.bytes);
+    scene.wire.moved(Direction::Received);
+    let _told = scene.wire.at(Direction::Received, bytes * 9 / 10, Dammed::Cut);
     let mut child = other
         .plain(&["--progress", "json", "pull", &name])
         .stdout(Stdio::null())
@@ -284,10 +275,10 @@ fn a_killed_pull_goes_on() {
     }
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success());
-    wire.release();
-    wire.moved(Direction::Received);
+    scene.wire.release();
+    scene.wire.moved(Direction::Received);
     other.run(&["pull", &name]);
-    let again = wire.moved(Direction::Received);
+    let again = scene.wire.moved(Direction::Received);
     // A granule for each of the lanes is fetched again besides.
     assert!(again <= tenth(bytes) + 6 * (256 << 10), "{again} of {bytes}");
     assert_eq!(other.run(&["fsck"]), "clean\n");
