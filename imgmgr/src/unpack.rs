@@ -21,7 +21,7 @@ use crate::layer::{
     Cancel, Durability, LayerDescriptor, LayerError, LayerForm, UnpackOptions, Unpacker,
 };
 use crate::snapshot::{DiffOptions, DiffSummary, Manifest, diff_flat};
-use crate::store::{Store, StoreError, SyncAhead};
+use crate::store::{Counting, Store, StoreError, SyncAhead};
 use crate::upkeep::pin_bundle;
 
 const MANIFEST: &str = "imgmgr.manifest";
@@ -160,12 +160,16 @@ fn fill(
     let unpacker =
         Unpacker::new(UnpackOptions { form: LayerForm::Flat, durability, ..options.clone() })
             .syncing_ahead(ahead.clone());
+    let sizes = image.layers.iter().map(|layer| layer.descriptor.size);
+    let sizes = sizes.fold(0, u64::saturating_add);
+    let expected = ahead.as_ref().map(|ahead| ahead.expect(sizes));
     for layer in image.layers {
         let failed = |source| UnpackError::Layer { diff_id: layer.diff_id.to_string(), source };
         let source = (image.blobs)(&layer.descriptor)
             .map_err(|source| failed(LayerError::Source { source }))?;
         let descriptor =
             LayerDescriptor { diff_id: Some(layer.diff_id.clone()), ..layer.descriptor.clone() };
+        let source = Counting { blob: source, expected: expected.as_ref() };
         unpacker.unpack(source, &descriptor, rootfs.as_fd(), cancel).map_err(failed)?;
     }
     let spec = bundles::runtime_spec(config, rootfs.as_fd(), bundle_options)

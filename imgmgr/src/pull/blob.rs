@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::splice::Splice;
 use super::{LayerSink, Pull, PullError, Result, blocking};
-use crate::digest::{Digest, Mismatch};
+use crate::digest::{Digest, Mismatch, VerifyReader};
 use crate::image::Descriptor;
 use crate::progress::BlobState;
 use crate::registry::{BlobFetch, FailureKind, Nearby};
-use crate::store::{Ingest, IngestStart, StoreError};
+use crate::store::{Counting, Expected, Ingest, IngestStart, StoreError, Wait};
 
 /// Lets the readers of an ingest go when its fetch ends, whatever way that is.
 struct FailOnDrop(Arc<Ingest>);
@@ -20,8 +20,14 @@ impl Drop for FailOnDrop {
 }
 
 impl Pull<'_> {
-    /// Brings one blob into the store and, if wanted, through the sink.
-    pub(super) async fn blob(&self, blob: &Descriptor, diff_id: Option<Digest>) -> Result<()> {
+    /// Brings one blob into the store and, if wanted, through the sink. What was fetched is still to
+    /// be published.
+    pub(super) async fn blob(
+        &self,
+        blob: &Descriptor,
+        diff_id: Option<Digest>,
+        expected: Option<Arc<Expected>>,
+    ) -> Result<Option<Arc<Ingest>>> {
         let progress = Arc::clone(&self.progress);
         let wanted = match (&self.sink, diff_id) {
             (Some(sink), Some(diff_id)) if !sink.has(&diff_id) => Some((Arc::clone(sink), diff_id)),
@@ -32,21 +38,22 @@ impl Pull<'_> {
             if let Some((sink, diff_id)) = wanted {
                 let (store, blob) = (self.store.clone(), blob.clone());
                 blocking(move || {
-                    let mut reader = store.open_blob(&blob.digest)?;
+                    let expected = expected.as_deref();
+                    let mut reader = Counting { blob: store.open_blob(&blob.digest)?, expected };
                     sink.consume(&blob, &diff_id, &mut reader)
                         .map_err(|source| PullError::Layer { digest: blob.digest.clone(), source })
                 })
                 .await??;
             }
             progress.state(blob, BlobState::Present);
-            return Ok(());
+            return Ok(None);
         }
         progress.state(blob, BlobState::Waiting);
         let mut reuse = Reuse::Chunks;
         let mut second_try = false;
         loop {
-            match self.fetch(blob, wanted.clone(), &mut reuse).await {
-                Ok(()) => return Ok(()),
+            match self.fetch(blob, wanted.clone(), &expected, &mut reuse).await {
+                Ok(fetched) => return Ok(fetched),
                 Err(error) if is_lie(&error) && reuse == Reuse::Chunks => reuse = Reuse::Nothing,
                 Err(error) if is_lie(&error) && !second_try => second_try = true,
                 Err(error) => {
@@ -61,18 +68,22 @@ impl Pull<'_> {
         &self,
         blob: &Descriptor,
         wanted: Option<(Arc<dyn LayerSink>, Digest)>,
+        expected: &Option<Arc<Expected>>,
         reuse: &mut Reuse,
-    ) -> Result<()> {
+    ) -> Result<Option<Arc<Ingest>>> {
         let (store, descriptor) = (self.store.clone(), blob.clone());
         let ingest = async { Ok(blocking(move || store.ingest(&descriptor)).await??) };
         let start = self.unless_stopped(blob, ingest).await?;
         let ingest = match start {
             IngestStart::Present if wanted.is_none() => {
+                if let Some(expected) = expected {
+                    expected.came(blob.size);
+                }
                 self.progress.state(blob, BlobState::Present);
-                return Ok(());
+                return Ok(None);
             }
             IngestStart::Present => {
-                return Box::pin(self.blob(blob, wanted.map(|(_, id)| id))).await;
+                return Box::pin(self.blob(blob, wanted.map(|(_, id)| id), expected.clone())).await;
             }
             IngestStart::Fetch(ingest) => ingest,
         };
@@ -89,8 +100,8 @@ impl Pull<'_> {
         let fetch =
             BlobFetch::new(Arc::clone(&ingest), self.progress.counter(blob)).with_nearby(nearby);
         let follower = tokio::task::spawn_blocking({
-            let (ingest, blob) = (Arc::clone(&ingest), blob.clone());
-            move || consume(&ingest, &blob, wanted, splice.as_deref())
+            let (ingest, blob, expected) = (Arc::clone(&ingest), blob.clone(), expected.clone());
+            move || consume(&ingest, &blob, wanted, splice.as_deref(), expected.as_deref())
         });
         let over = FailOnDrop(Arc::clone(&ingest));
         let fetched = async { Ok(self.remote.fetch(&fetch).await?) };
@@ -100,28 +111,30 @@ impl Pull<'_> {
         // Why the bytes did not come tells more than that they did not.
         fetched?;
         consumed?;
-        self.progress.state(blob, BlobState::Done);
-        Ok(())
+        Ok(Some(ingest))
     }
 }
 
-/// Reads an ingest to its end, as fast as bytes come, and publishes it if they were right.
+/// Reads an ingest to its end, as fast as bytes come, and verifies them.
 fn consume(
     ingest: &Arc<Ingest>,
     blob: &Descriptor,
     wanted: Option<(Arc<dyn LayerSink>, Digest)>,
     splice: Option<&Splice>,
+    expected: Option<&Expected>,
 ) -> Result<()> {
+    let bytes = || Counting { blob: ingest.unverified_reader(), expected };
     let mut consumed = Ok(());
     if let Some((sink, diff_id)) = wanted {
-        consumed = sink.consume(blob, &diff_id, &mut ingest.unverified_reader());
+        consumed = sink.consume(blob, &diff_id, &mut bytes());
         if consumed.is_ok() {
-            return Ok(ingest.publish()?);
+            return Ok(());
         }
     }
-    // Whatever became of the layer, the blob is worth keeping if it is right.
-    match ingest.reader().finish() {
-        Ok(()) => ingest.publish()?,
+    match VerifyReader::new(bytes(), blob.digest.clone(), blob.size).finish() {
+        // Whatever became of the layer, the blob is worth keeping if it is right.
+        Ok(()) if consumed.is_err() => ingest.publish(Wait::ForSync)?,
+        Ok(()) => {}
         Err(error) => {
             let mismatch = error.get_ref().and_then(|cause| cause.downcast_ref::<Mismatch>());
             let Some(mismatch) = mismatch else {

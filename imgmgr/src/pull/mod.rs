@@ -4,6 +4,7 @@
 //! manifest -> choose platform -> config -> layers, several at once:
 //!     ingest (lock, resume) <- ranges      (tasks)
 //!       `- read in order -> verify digest and size -> sink  (one blocking thread a layer)
+//!     wait for the disk, with others -> the blob's name      (while the next ones come)
 //! all layers there and durable -> name
 //! ```
 //! Every blob is leased before it is looked for, so a sweep can't take it in between.
@@ -13,7 +14,7 @@ mod error;
 mod layers;
 mod splice;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -21,14 +22,15 @@ pub use error::PullError;
 pub use layers::UnpackLayers;
 
 use futures_util::{StreamExt, stream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{Id, JoinSet};
 
 use crate::digest::Digest;
 use crate::image::{Descriptor, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform, media};
-use crate::progress::Progress;
+use crate::progress::{BlobState, Progress};
 use crate::reference::Reference;
 use crate::registry::{FetchedManifest, Remote};
-use crate::store::{ImageEntry, Lease, MAX_INDEX_DEPTH, Store};
+use crate::store::{CROWD, Expected, ImageEntry, Ingest, Lease, MAX_INDEX_DEPTH, Store, Wait};
 use crate::trust::{Policy, check_registry};
 use splice::Splicing;
 
@@ -165,6 +167,37 @@ struct Pull<'a> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|source| PullError::Task { source })
+}
+
+/// Blobs that came and wait for the disk.
+#[derive(Default)]
+struct Publishing<'b> {
+    tasks: JoinSet<Result<()>>,
+    blobs: HashMap<Id, &'b Descriptor>,
+}
+
+impl<'b> Publishing<'b> {
+    /// Publishes a blob, and frees its `room` then.
+    fn start<R: Send + 'static>(&mut self, blob: &'b Descriptor, ingest: Arc<Ingest>, room: R) {
+        let task = self.tasks.spawn_blocking(move || {
+            let _room = room;
+            Ok(ingest.publish(Wait::WithOthers)?)
+        });
+        self.blobs.insert(task.id(), blob);
+    }
+
+    /// What became of the next blob; `None` if there is none.
+    async fn next(&mut self, progress: &dyn Progress) -> Option<Result<()>> {
+        let (id, published) = match self.tasks.join_next_with_id().await? {
+            Ok((id, published)) => (id, published),
+            Err(source) => (source.id(), Err(PullError::Task { source })),
+        };
+        let state = if published.is_ok() { BlobState::Done } else { BlobState::Failed };
+        if let Some(blob) = self.blobs.remove(&id) {
+            progress.state(blob, state);
+        }
+        Some(published)
+    }
 }
 
 impl Pull<'_> {
@@ -316,25 +349,61 @@ impl Pull<'_> {
             .chain(image.layers.iter().zip(diff_ids))
             .filter(|(blob, _)| !media::is_foreign(&blob.media_type) && seen.insert(&blob.digest))
             .collect();
-        let size: u64 = blobs.iter().map(|(blob, _)| blob.size).sum();
-        entry.size = Some(entry.size.unwrap_or(0) + size);
-        // Not `try_collect`: nothing may go on behind the back of whom the error is returned to.
-        stream::iter(blobs.into_iter().map(|(blob, diff_id)| self.blob_or_stop(blob, diff_id)))
-            .buffer_unordered(self.options.parallel_layers.max(1))
-            .fold(Ok(()), async |first: Result<()>, next| first.and(next))
-            .await
+        let size = blobs.iter().fold(0, |sum: u64, (blob, _)| sum.saturating_add(blob.size));
+        entry.size = Some(entry.size.unwrap_or(0).saturating_add(size));
+        self.blobs(blobs, self.store.expect(size)).await
     }
 
-    /// As [`Pull::blob`]; its failure ends the others.
-    async fn blob_or_stop(&self, blob: &Descriptor, diff_id: Option<Digest>) -> Result<()> {
-        let brought = self.blob(blob, diff_id).await;
-        if brought.is_err() {
+    /// Brings blobs into the store, several at a time. One that came waits for the disk beside those
+    /// that still come; the first failure ends all.
+    async fn blobs(
+        &self,
+        blobs: Vec<(&Descriptor, Option<Digest>)>,
+        expected: Option<Expected>,
+    ) -> Result<()> {
+        let expected = expected.map(Arc::new);
+        // Each blob that is not published has files open.
+        let room = Arc::new(Semaphore::new(self.options.parallel_layers.max(1) + CROWD));
+        let mut publishing = Publishing::default();
+        // Not `try_collect`: nothing may go on behind the back of whom the error is returned to.
+        let mut first = Ok(());
+        {
+            let fetches = blobs.into_iter().map(async |(blob, diff_id)| {
+                let room = Arc::clone(&room).acquire_owned().await;
+                let fetched = self.blob(blob, diff_id, expected.clone()).await;
+                (blob, room, self.or_stop(fetched))
+            });
+            let at_once = self.options.parallel_layers.max(1);
+            let mut fetches = std::pin::pin!(stream::iter(fetches).buffer_unordered(at_once));
+            loop {
+                tokio::select! {
+                    fetched = fetches.next() => match fetched {
+                        Some((blob, room, Ok(Some(ingest)))) => publishing.start(blob, ingest, room),
+                        Some((.., fetched)) => first = first.and(fetched.map(drop)),
+                        None => break,
+                    },
+                    Some(published) = publishing.next(&*self.progress) => {
+                        first = first.and(self.or_stop(published));
+                    }
+                }
+            }
+        }
+        drop(expected);
+        while let Some(published) = publishing.next(&*self.progress).await {
+            first = first.and(published);
+        }
+        first
+    }
+
+    /// Ends the others after a failure.
+    fn or_stop<T>(&self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
             self.stop.send_replace(true);
             if let Some(sink) = &self.sink {
                 sink.cancel();
             }
         }
-        brought
+        outcome
     }
 
     /// Awaits `work` unless another blob failed.

@@ -11,7 +11,7 @@ use crate::layer::store::{
     StoredLayer,
 };
 use crate::layer::{Cancel, LayerDescriptor, UnpackOptions};
-use crate::store::{Store, StoreError};
+use crate::store::{Counting, Store, StoreError};
 
 /// Layers that are unpacked at the same time: each has two threads.
 const LAYERS_AT_ONCE: usize = 3;
@@ -195,6 +195,8 @@ impl StoredImage {
         }
         // The largest first: it decides when all are done.
         work.sort_by_key(|(_, layer)| layer.size);
+        let expected =
+            layers.expect(work.iter().fold(0, |sum, (_, layer)| sum.saturating_add(layer.size)));
         let threads = work.len().min(LAYERS_AT_ONCE);
         let work = Mutex::new(work);
         let results: Mutex<Vec<Result<Made, LayerStoreError>>> = Mutex::new(Vec::new());
@@ -202,7 +204,8 @@ impl StoredImage {
             for _ in 0..threads {
                 scope.spawn(|| {
                     while let Some((reserved, layer)) = pop(&work) {
-                        let source = Late { image: self, layer, open: None };
+                        let blob = Late { image: self, layer, open: None };
+                        let source = Counting { blob, expected: expected.as_ref() };
                         let made = layers.unpack(reserved, source, layer, cancel);
                         let failed = made.is_err();
                         push(&results, made);

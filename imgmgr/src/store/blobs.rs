@@ -165,13 +165,6 @@ impl Store {
         })
     }
 
-    /// Gives verified, written data its name. The blob directory is synced by the tag that makes
-    /// the blob reachable.
-    pub(super) fn publish_file(&self, file: &File, from: &Path, digest: &Digest) -> Result<()> {
-        self.disk.sync_data(file).map_err(StoreError::io("sync", from))?;
-        self.name_file(from, digest)
-    }
-
     /// Makes blobs durable all at once and gives them their names.
     ///
     /// # Errors
@@ -186,7 +179,9 @@ impl Store {
         })
     }
 
-    fn name_file(&self, from: &Path, digest: &Digest) -> Result<()> {
+    /// Gives verified, durable data its name. The blob directory is synced by the tag that makes
+    /// the blob reachable.
+    pub(super) fn name_file(&self, from: &Path, digest: &Digest) -> Result<()> {
         let to = self.blob_path(digest);
         if digest.algorithm() != Algorithm::Sha256 {
             let parent = to.parent().unwrap_or(&self.root);
@@ -221,7 +216,8 @@ impl BlobWriter {
     pub fn publish(mut self) -> Result<(Digest, u64)> {
         let unused = Hasher::new(Algorithm::Sha256);
         let digest = std::mem::replace(&mut self.hasher, unused).finish();
-        self.store.publish_file(&self.file, &self.path, &digest)?;
+        self.store.disk.sync_data(&self.file).map_err(StoreError::io("sync", &self.path))?;
+        self.store.name_file(&self.path, &digest)?;
         self.published = true;
         Ok((digest, self.size))
     }

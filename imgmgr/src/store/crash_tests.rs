@@ -206,7 +206,7 @@ fn work(root: &Path, disk: Arc<dyn Disk>) -> Result<()> {
             }
         }
         match ingest.reader().finish() {
-            Ok(()) => ingest.publish()?,
+            Ok(()) => ingest.publish(Wait::WithOthers)?,
             // Half of what an earlier try left was lost with the power: start over.
             Err(_) => {
                 ingest.discard()?;

@@ -25,6 +25,10 @@ pub trait Disk: Send + Sync + std::fmt::Debug {
     fn set_len(&self, file: &File, len: u64) -> io::Result<()>;
     /// `fdatasync(2)`.
     fn sync_data(&self, file: &File) -> io::Result<()>;
+    /// As [`Disk::sync_data`]; may wait for seconds, for a sync that serves others, too.
+    fn sync_data_with_others(&self, file: &File) -> io::Result<()> {
+        self.sync_data(file)
+    }
     /// Starts writing a part of a file to the disk without waiting; a hint.
     fn start_writeback(&self, file: &File, offset: u64, len: u64) {
         let _ = (file, offset, len);
@@ -117,6 +121,14 @@ impl Disk for RealDisk {
                 self.ahead_of(file).map_or_else(|| file.sync_data(), |ahead| ahead.settle())
             }
             Durability::NoSync => Ok(()),
+        }
+    }
+
+    fn sync_data_with_others(&self, file: &File) -> io::Result<()> {
+        match (self.durability, self.ahead_of(file)) {
+            (Durability::NoSync, _) => Ok(()),
+            (Durability::Sync, Some(ahead)) => ahead.settle_with_others(),
+            (Durability::Sync, None) => file.sync_data(),
         }
     }
 

@@ -44,6 +44,15 @@ pub enum IngestStart {
     Fetch(Arc<Ingest>),
 }
 
+/// How long a blob that is whole waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// No longer than a sync takes.
+    ForSync,
+    /// Until others want a sync, too, but seconds at most.
+    WithOthers,
+}
+
 /// A blob being fetched; holds the lock that keeps others from fetching it too.
 #[derive(Debug)]
 pub struct Ingest {
@@ -53,7 +62,7 @@ pub struct Ingest {
     directory: PathBuf,
     data: File,
     journal: File,
-    /// Most of it is on the disk by the time it is published.
+    /// Told of what is written.
     ahead: Option<Arc<SyncAhead>>,
     progress: Mutex<Progress>,
     moved: Condvar,
@@ -79,7 +88,15 @@ impl Store {
         let name =
             format!("ingest/{}-{}", descriptor.digest.algorithm().name(), descriptor.digest.hex());
         let directory = self.private(&name);
-        let lock = Lock::removable(&*self.disk, &self.private(&format!("{name}.lock")))?;
+        let lock = self.private(&format!("{name}.lock"));
+        let lock = match Lock::try_removable(&*self.disk, &lock)? {
+            Some(lock) => lock,
+            None => {
+                // Who holds it may wait for a blob that is here and has no name yet.
+                let _blocked = self.sync_ahead().map(|ahead| ahead.blocked());
+                Lock::removable(&*self.disk, &lock)?
+            }
+        };
         if self.has(descriptor)? {
             self.remove_ingest(&directory)?;
             return Ok(IngestStart::Present);
@@ -274,13 +291,20 @@ impl Ingest {
         IngestReader { ingest: Arc::clone(self), position: 0 }
     }
 
-    /// Gives the blob its name. Only for bytes that were read to the end and verified.
+    /// Makes the blob durable, which may take seconds while more is expected
+    /// ([`Store::expect`]) and `wait` allows it, and gives it its name. Only for bytes that were read
+    /// to the end and verified.
     ///
     /// # Errors
     /// If the disk refuses.
-    pub(crate) fn publish(&self) -> Result<()> {
+    pub(crate) fn publish(&self, wait: Wait) -> Result<()> {
         let from = self.directory.join("data");
-        self.store.publish_file(&self.data, &from, &self.descriptor.digest)?;
+        let synced = match wait {
+            Wait::ForSync => self.store.disk.sync_data(&self.data),
+            Wait::WithOthers => self.store.disk.sync_data_with_others(&self.data),
+        };
+        synced.map_err(StoreError::io("sync", &from))?;
+        self.store.name_file(&from, &self.descriptor.digest)?;
         self.store.remove_ingest(&self.directory)
     }
 

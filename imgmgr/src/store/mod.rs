@@ -48,9 +48,11 @@ pub use error::{Result, StoreError};
 pub use fsck::{ImageUsage, Problem, Usage};
 pub use gc::{DryRun, GcReport, GcRequest, Live};
 pub use index::{ImageEntry, MAX_STORE_INDEX_BYTES};
+pub(crate) use ingest::Wait;
 pub use ingest::{GRANULE, Ingest, IngestReader, IngestStart, IngestWriter};
 pub use lease::Lease;
 pub use sync_ahead::SyncAhead;
+pub(crate) use sync_ahead::{CROWD, Counting, Expected};
 pub use uploads::Upload;
 pub use validate::Finding;
 pub(crate) use walk::platforms;
@@ -103,6 +105,17 @@ impl Store {
     /// The directory of the layout.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Announces that blobs of so many bytes come, so that what is written is brought to the disk
+    /// when it fits best. `None` where nothing is done ahead.
+    pub(crate) fn expect(&self, bytes: u64) -> Option<Expected> {
+        Some(self.sync_ahead()?.expect(bytes))
+    }
+
+    /// What brings to the disk what is written. Without it everything works, only slower.
+    fn sync_ahead(&self) -> Option<Arc<SyncAhead>> {
+        self.disk.sync_ahead(&fs::File::open(&self.root).ok()?)
     }
 
     pub(crate) fn private(&self, name: &str) -> PathBuf {

@@ -93,7 +93,7 @@ fn ingest_resumes_where_it_was_cut_and_follows() {
         ingest.writer(start).write(&bytes[start as usize..(start + GRANULE) as usize]).unwrap();
     }
     assert_eq!(follower.join().unwrap().unwrap(), bytes);
-    ingest.publish().unwrap();
+    ingest.publish(Wait::ForSync).unwrap();
     drop(ingest);
     assert!(matches!(store.ingest(&descriptor).unwrap(), IngestStart::Present));
     assert_eq!(fs::read_dir(store.private("ingest")).unwrap().count(), 0);
@@ -140,4 +140,31 @@ fn foreign_directories_are_not_taken_over() {
     fs::write(directory.path().join("precious"), "x").unwrap();
     let result = Store::open_real(directory.path(), Durability::NoSync);
     assert!(matches!(result, Err(StoreError::NotALayout { .. })));
+}
+
+/// Whoever holds the blob may wait for one that waits for the disk here.
+#[test]
+fn who_waits_for_a_blob_lets_nobody_else_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open_real(directory.path(), Durability::Sync).unwrap();
+    let expected = store.expect(100).unwrap();
+    let [theirs, ours] = [b"theirs", b"oursss"].map(|blob| {
+        let descriptor = Descriptor::of(media::OCI_LAYER, blob);
+        let IngestStart::Fetch(ingest) = store.ingest(&descriptor).unwrap() else { panic!() };
+        ingest.writer(0).write(blob).unwrap();
+        (descriptor, ingest)
+    });
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| store.ingest(&theirs.0).unwrap());
+        while !store.sync_ahead().unwrap().has_blocked() {
+            assert!(!waiting.is_finished());
+            std::thread::yield_now();
+        }
+        ours.1.publish(Wait::WithOthers).unwrap();
+        theirs.1.publish(Wait::ForSync).unwrap();
+        drop(theirs.1);
+        assert!(matches!(waiting.join().unwrap(), IngestStart::Present));
+    });
+    assert!(!store.sync_ahead().unwrap().has_blocked());
+    drop(expected);
 }

@@ -1,13 +1,14 @@
 //! Ten processes that pull images with layers in common into one store, while others collect
 //! garbage and images come and go.
 
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use imgmgr::store::{Durability, Store};
 
-use super::registry::Registry;
+use super::registry::{Registry, have};
 use super::support::{Place, layout, tar};
+use super::wire::{Dammed, Direction, Listener};
 
 const IMAGES: usize = 10;
 const LAYERS: usize = 14;
@@ -100,4 +101,51 @@ fn ten_pulls_of_overlapping_images_at_once() {
             assert_eq!(place.run(&["fsck"]), "clean\n", "round {round}");
         }
     }
+}
+
+#[test]
+fn a_layer_that_came_is_there_for_others_while_the_next_stalls() {
+    let Some(registry) = Registry::open() else { return };
+    let (wire, place) = (Listener::before(&registry.host), Place::new());
+    let (small, large) = (tar("small", 100_000), tar("large", 8 << 20));
+    for (name, layers) in [("one", vec![small.clone()]), ("both", vec![small, large])] {
+        layout(&place.path(name), &layers);
+        let from = format!("oci:{}:v1", place.path(name).display());
+        place.run(&["copy", &from, &format!("docker://{}/{name}:1", registry.host)]);
+    }
+    let pull = |name: &str| {
+        let mut pull = place.durable(&["--tls-verify=false", "pull", "--parallel=1", name]);
+        pull.stdout(Stdio::null()).stderr(Stdio::piped());
+        pull.spawn().unwrap()
+    };
+    let halfway = wire.at(Direction::Received, 4 << 20, Dammed::Pause);
+    let stalled = pull(&format!("{}/both:1", wire.host));
+    halfway.recv().unwrap();
+    finish(pull(&format!("{}/one:1", registry.host)), "the other pull");
+    wire.release();
+    finish(stalled, "the pull that stalled");
+    assert_eq!(place.run(&["fsck"]), "clean\n");
+}
+
+#[test]
+fn a_pull_of_many_layers_has_few_files_open() {
+    if !have("strace") {
+        return;
+    }
+    let Some(registry) = Registry::open() else { return };
+    let place = Place::new();
+    let layers: Vec<Vec<u8>> = (0..150).map(|n| tar(&format!("layer-{n}"), 1000 + n)).collect();
+    layout(&place.path("in"), &layers);
+    let from = format!("oci:{}:v1", place.path("in").display());
+    let name = format!("{}/many:1", registry.host);
+    place.run(&["copy", &from, &format!("docker://{name}")]);
+    let pull = place.durable(&["--tls-verify=false", "pull", &name]);
+    // What came waits for a slow disk.
+    let slowly = "ulimit -n 190; exec strace -f -qq -o /dev/null -e trace=syncfs \
+        -e inject=syncfs:delay_enter=500000 \"$0\" \"$@\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", slowly]).arg(pull.get_program()).args(pull.get_args()).env_clear();
+    shell.envs(pull.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    finish(shell.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap(), "the pull");
+    assert_eq!(place.run(&["validate", &name]), "valid\n");
 }

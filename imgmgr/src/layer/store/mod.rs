@@ -50,7 +50,7 @@ use std::sync::Arc;
 use super::extract::Below;
 use super::{Cancel, Durability, LayerDescriptor, LayerFacts, UnpackOptions, Unpacked, Unpacker};
 use crate::digest::Digest;
-use crate::store::{Disk, RealDisk, SyncAhead};
+use crate::store::{Disk, Expected, RealDisk, SyncAhead};
 use locks::LayerLock;
 
 /// The directory of unpacked layers.
@@ -192,6 +192,18 @@ impl LayerStore {
             *slot = Some(self.reserve_named(layer_name(diff_id))?);
         }
         Ok(slots.into_iter().filter_map(|(id, slot)| Some((id, slot?))).collect())
+    }
+
+    /// Announces that layers whose blobs have so many bytes are unpacked, as
+    /// [`Store::expect`](crate::store::Store).
+    pub(crate) fn expect(&self, bytes: u64) -> Option<Expected> {
+        match self.options.durability {
+            Durability::NoSync => None,
+            Durability::CallerSyncs | Durability::Durable => {
+                let root = File::open(&self.root).ok()?;
+                Some(self.disk.sync_ahead(&root)?.expect(bytes))
+            }
+        }
     }
 
     /// Unpacks a reserved layer; it is not yet durable and not yet visible.
