@@ -25,6 +25,9 @@ _imgmgr() {
             imgmgr,config)
                 cmd="imgmgr__subcmd__config"
                 ;;
+            imgmgr,convert)
+                cmd="imgmgr__subcmd__convert"
+                ;;
             imgmgr,copy)
                 cmd="imgmgr__subcmd__copy"
                 ;;
@@ -132,6 +135,9 @@ _imgmgr() {
                 ;;
             imgmgr__subcmd__help,config)
                 cmd="imgmgr__subcmd__help__subcmd__config"
+                ;;
+            imgmgr__subcmd__help,convert)
+                cmd="imgmgr__subcmd__help__subcmd__convert"
                 ;;
             imgmgr__subcmd__help,copy)
                 cmd="imgmgr__subcmd__help__subcmd__copy"
@@ -287,7 +293,7 @@ _imgmgr() {
 
     case "${cmd}" in
         imgmgr)
-            opts="-h -V --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help --version pull push copy save load sync list images tag untag rm history config append import inspect list-tags delete referrers login logout unpack repack mount umount unmount snapshot commit export flatten diff gc fsck validate df help"
+            opts="-h -V --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help --version pull push copy save load sync list images tag untag rm history config append convert import inspect list-tags delete referrers login logout unpack repack mount umount unmount snapshot commit export flatten diff gc fsck validate df help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -584,6 +590,88 @@ _imgmgr() {
                     return 0
                     ;;
                 --clear)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "plain json none" -- "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registries-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --insecure-registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --ca-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --client-cert)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attempts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stall-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        imgmgr__subcmd__convert)
+            opts="-q -a -h --compress --tag --quiet --platform --all-platforms --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compress)
+                    COMPREPLY=($(compgen -W "none gzip zstd zstd:chunked" -- "${cur}"))
+                    return 0
+                    ;;
+                --tag)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1267,7 +1355,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__help)
-            opts="pull push copy save load sync list tag untag history config append import inspect list-tags delete referrers login logout unpack repack mount umount snapshot commit export flatten diff gc fsck validate df help"
+            opts="pull push copy save load sync list tag untag history config append convert import inspect list-tags delete referrers login logout unpack repack mount umount snapshot commit export flatten diff gc fsck validate df help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1309,6 +1397,20 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__help__subcmd__config)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        imgmgr__subcmd__help__subcmd__convert)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "image_config", run: images::image_config::run },
     Target { name: "image_manifest", run: images::image_manifest::run },
     Target { name: "image_reference", run: images::image_reference::run },
+    Target { name: "layer_convert", run: images::layer_convert::run },
     Target { name: "layer_tar", run: images::layer_tar::run },
     Target { name: "layer_unpack", run: images::layer_unpack::run },
     Target { name: "policy", run: images::policy::run },

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod convert;
 pub mod copy;
 pub mod digest;
 pub mod disk_usage;

@@ -7,6 +7,7 @@ pub(crate) mod image_bundle;
 pub(crate) mod image_config;
 pub(crate) mod image_manifest;
 pub(crate) mod image_reference;
+pub(crate) mod layer_convert;
 pub(crate) mod layer_tar;
 pub(crate) mod layer_unpack;
 pub(crate) mod policy;

@@ -5,12 +5,15 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use imgmgr::convert::{self, ConvertError, Packing};
 use imgmgr::edit::{self, Edit, EditError, Step};
 use imgmgr::reference::Reference;
+use imgmgr::store::ImageEntry;
 
-use super::args::{AppendArgs, ConfigArgs, ImportArgs};
+use super::args::{AppendArgs, Compress, ConfigArgs, ConvertArgs, ImportArgs};
 use super::context::{Context, platform};
 use super::output::{CommandError, Done, line};
+use super::progress::Display;
 
 impl From<EditError> for CommandError {
     fn from(error: EditError) -> Self {
@@ -30,8 +33,8 @@ pub(crate) fn config(context: &Context, args: &ConfigArgs) -> Done {
     lease.take(&target)?;
     let step = step(args.created.as_deref(), "imgmgr config", args.comment.clone())?;
     let edited = edit::edit_config(&store, &lease, &target, &edits, &step)?;
-    line(&edited.digest)?;
-    Ok(store.tag(&edit::edited_entry(&name, edited, &step))?)
+    store.tag(&edit::edited_entry(&name, edited.clone(), &step))?;
+    line(edited.digest)
 }
 
 pub(crate) fn append(context: &Context, args: &AppendArgs) -> Done {
@@ -50,6 +53,36 @@ pub(crate) fn append(context: &Context, args: &AppendArgs) -> Done {
     line(last.digest)
 }
 
+impl From<ConvertError> for CommandError {
+    fn from(error: ConvertError) -> Self {
+        match error {
+            ConvertError::Store(error) => error.into(),
+            error => Self::run(error),
+        }
+    }
+}
+
+pub(crate) fn convert(context: &Context, args: &ConvertArgs) -> Done {
+    let packing = match args.compress {
+        Compress::None => Packing::Plain,
+        Compress::Gzip => Packing::Gzip,
+        Compress::Zstd => Packing::Zstd,
+        Compress::ZstdChunked => Packing::ZstdChunked,
+    };
+    let store = context.store()?;
+    let (entry, target) = store.resolve_image(&args.image, &platform(&args.platform)?)?;
+    let name = new_name(args.tag.as_deref(), &entry.name)?;
+    let lease = store.lease()?;
+    lease.take(&target)?;
+    let display = Display::start(context.global.progress, args.quiet);
+    let converted = convert::convert(&store, &lease, &target, packing, &*display.progress());
+    drop(display);
+    let converted = converted?;
+    let new = ImageEntry { created: entry.created, ..ImageEntry::new(&name, converted.clone()) };
+    store.tag(&new)?;
+    line(converted.digest)
+}
+
 pub(crate) fn import(context: &Context, args: &ImportArgs) -> Done {
     let name = Reference::parse(&args.name).map_err(CommandError::usage)?.to_string();
     let store = context.store()?;
@@ -57,8 +90,8 @@ pub(crate) fn import(context: &Context, args: &ImportArgs) -> Done {
     let step = step(args.created.as_deref(), "imgmgr import", args.comment.clone())?;
     let platform = platform(&args.platform)?;
     let image = edit::import(&store, &lease, &platform, open(&args.archive)?, &step)?;
-    line(&image.digest)?;
-    Ok(store.tag(&edit::edited_entry(&name, image, &step))?)
+    store.tag(&edit::edited_entry(&name, image.clone(), &step))?;
+    line(image.digest)
 }
 
 fn new_name(given: Option<&str>, old: &str) -> Done<String> {

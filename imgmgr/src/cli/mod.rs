@@ -75,6 +75,7 @@ fn dispatch(context: &Context, command: Command) -> Done {
         Command::History(history) => images::history(context, &history),
         Command::Config(config) => edit::config(context, &config),
         Command::Append(append) => edit::append(context, &append),
+        Command::Convert(convert) => edit::convert(context, &convert),
         Command::Import(import) => edit::import(context, &import),
         Command::Inspect(inspect) => remote::inspect(context, &inspect),
         Command::ListTags(list) => remote::list_tags(context, &list),

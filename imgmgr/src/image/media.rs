@@ -14,6 +14,8 @@ pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 /// The empty descriptor's type, for artifacts without a configuration.
 pub const OCI_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+/// A gzip OCI layer that registries don't hold.
+pub const OCI_FOREIGN_GZIP: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 /// A docker schema 2 manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// A docker manifest list.

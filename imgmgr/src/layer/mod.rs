@@ -13,7 +13,7 @@ mod error;
 mod extract;
 pub mod limits;
 mod options;
-mod pipeline;
+pub(crate) mod pipeline;
 mod source;
 pub mod store;
 pub mod tar;

@@ -24,7 +24,7 @@ const READ_BYTES: usize = 128 << 10;
 
 /// What the producer shall do once nobody takes its chunks.
 #[derive(Debug, Default)]
-pub(super) struct Verdict(AtomicU8);
+struct Verdict(AtomicU8);
 
 impl Verdict {
     const ABORT: u8 = 0;
@@ -32,7 +32,7 @@ impl Verdict {
 
     /// The extraction met an error that damaged bytes would explain: read on, to tell damage
     /// from a layer that is wrong.
-    pub(super) fn verify_rest(&self) {
+    fn verify_rest(&self) {
         self.0.store(Self::VERIFY, Ordering::Release);
     }
 
@@ -43,21 +43,21 @@ impl Verdict {
 
 /// What the producer found.
 #[derive(Debug)]
-pub(super) struct Verified {
+pub(crate) struct Verified {
     pub(super) diff_id: Digest,
     pub(super) tar_bytes: u64,
 }
 
 /// The producer's end of the channel.
 #[derive(Debug)]
-pub(super) struct ChunkOutput {
+struct ChunkOutput {
     full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
 }
 
 /// The consumer's end: the decompressed stream.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     full: Receiver<Vec<u8>>,
     empty: SyncSender<Vec<u8>>,
     current: Vec<u8>,
@@ -65,7 +65,7 @@ pub(super) struct Chunks {
 }
 
 /// Returns both ends of the channel of decompressed chunks.
-pub(super) fn chunks() -> (ChunkOutput, Chunks) {
+fn chunks() -> (ChunkOutput, Chunks) {
     let (full_in, full) = sync_channel(CHUNKS_WAITING);
     let (empty, empty_out) = sync_channel(CHUNKS_WAITING + 2);
     let output = ChunkOutput { full: full_in, empty: empty_out };
@@ -102,8 +102,46 @@ impl Read for Chunks {
     }
 }
 
+/// Hands the decompressed stream of a layer to `consume`, while it is read, decompressed and verified on
+/// another thread. What `consume` meets first may be the consequence of damage: if `is_invalid` says that
+/// damaged bytes would explain its error, the rest is verified, and damage is reported instead.
+///
+/// # Errors
+/// [`LayerError`], or that of `consume`.
+pub(crate) fn follow<R: Read + Send, T, E: From<LayerError>>(
+    source: R,
+    layer: &LayerDescriptor,
+    limits: &LayerLimits,
+    cancel: &Cancel,
+    consume: impl FnOnce(&mut Chunks) -> Result<T, E>,
+    is_invalid: impl Fn(&E) -> bool,
+) -> Result<(Verified, T), E> {
+    let (output, mut chunks) = chunks();
+    let verdict = Verdict::default();
+    let (produced, consumed) = std::thread::scope(|scope| {
+        let verdict = &verdict;
+        let producer = scope.spawn(move || produce(source, layer, limits, output, verdict, cancel));
+        let consumed = consume(&mut chunks);
+        if consumed.as_ref().is_err_and(&is_invalid) {
+            verdict.verify_rest();
+        }
+        drop(chunks);
+        (producer.join().expect("the producer does not panic"), consumed)
+    });
+    match (produced, consumed) {
+        (Ok(verified), Ok(consumed)) => Ok((verified, consumed)),
+        // Of a stream that was cut off, whatever is said of its end means that.
+        (Err(LayerError::Cancelled), Err(error)) if cancel.is_cancelled() && is_invalid(&error) => {
+            Err(LayerError::Cancelled.into())
+        }
+        (Ok(_) | Err(LayerError::Cancelled), Err(error)) => Err(error),
+        (Err(error), Ok(_)) => Err(error.into()),
+        (Err(found), Err(error)) => Err(if is_invalid(&error) { found.into() } else { error }),
+    }
+}
+
 /// Runs the producer to the source's end.
-pub(super) fn produce<R: Read>(
+fn produce<R: Read>(
     source: R,
     layer: &LayerDescriptor,
     limits: &LayerLimits,

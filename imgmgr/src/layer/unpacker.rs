@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use super::extract::{self, Below, Extracted, LayerFacts};
-use super::pipeline::{self, Verdict};
+use super::pipeline;
 use super::tar::TarReader;
 use super::{Cancel, Durability, LayerError, LayerErrorKind, UnpackOptions};
 use crate::digest::Digest;
@@ -88,31 +88,14 @@ impl Unpacker {
         below: Option<&dyn Below>,
         cancel: &Cancel,
     ) -> Result<Unpacked, LayerError> {
-        let (output, chunks) = pipeline::chunks();
-        let verdict = Verdict::default();
         let limits = &self.options.limits;
-        let (produced, extracted) = std::thread::scope(|scope| {
-            let verdict = &verdict;
-            let producer = scope
-                .spawn(move || pipeline::produce(source, layer, limits, output, verdict, cancel));
+        let extract = |chunks: &mut pipeline::Chunks| {
             let mut reader = TarReader::new(chunks, limits.max_file_bytes);
-            let extracted = self.extract(&mut reader, into, below, cancel);
-            if extracted.as_ref().is_err_and(|e| e.kind() == LayerErrorKind::Invalid) {
-                verdict.verify_rest();
-            }
-            drop(reader);
-            (producer.join().expect("the producer does not panic"), extracted)
-        });
-        // What the extraction met first may be the consequence of damage found by the producer.
-        let (verified, extracted) = match (produced, extracted) {
-            (Ok(verified), Ok(extracted)) => (verified, extracted),
-            (Ok(_) | Err(LayerError::Cancelled), Err(error)) => return Err(error),
-            (Err(error), Ok(_)) => return Err(error),
-            (Err(found), Err(error)) => {
-                let explains = error.kind() == LayerErrorKind::Invalid;
-                return Err(if explains { found } else { error });
-            }
+            self.extract(&mut reader, into, below, cancel)
         };
+        let is_invalid = |error: &LayerError| error.kind() == LayerErrorKind::Invalid;
+        let (verified, extracted) =
+            pipeline::follow(source, layer, limits, cancel, extract, is_invalid)?;
         if self.options.durability == Durability::Durable {
             rustix::fs::syncfs(into).map_err(|source| LayerError::Destination {
                 call: "syncfs",
@@ -126,7 +109,7 @@ impl Unpacker {
 
     fn extract(
         &self,
-        reader: &mut TarReader<pipeline::Chunks>,
+        reader: &mut TarReader<&mut pipeline::Chunks>,
         into: BorrowedFd<'_>,
         below: Option<&dyn Below>,
         cancel: &Cancel,

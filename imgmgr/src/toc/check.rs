@@ -13,6 +13,7 @@ use base64::Engine;
 
 use super::listing::Listing;
 use super::order::Order;
+use super::time::seconds;
 use super::{TocEntry, TocError, TocFormat, TocHint, TocKind, stargz};
 use crate::digest::{Digest, Hasher};
 use crate::image::Descriptor;
@@ -322,15 +323,7 @@ fn is_damage(error: &io::Error) -> bool {
 
 /// Names what differs between an entry of the TOC and one of the tar.
 fn difference(toc: &TocEntry, entry: &Entry) -> Option<&'static str> {
-    let kind = match entry.kind {
-        EntryKind::Regular => TocKind::Reg,
-        EntryKind::HardLink => TocKind::Hardlink,
-        EntryKind::Symlink => TocKind::Symlink,
-        EntryKind::CharDevice => TocKind::Char,
-        EntryKind::BlockDevice => TocKind::Block,
-        EntryKind::Directory => TocKind::Dir,
-        EntryKind::Fifo => TocKind::Fifo,
-    };
+    let kind = TocKind::from(entry.kind);
     if toc.kind != kind {
         return Some("type");
     }
@@ -372,51 +365,4 @@ fn difference(toc: &TocEntry, entry: &Entry) -> Option<&'static str> {
 /// The components of a path that name something.
 fn clean(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect()
-}
-
-/// Reads RFC 3339; the empty text is 1970.
-fn seconds(text: &str) -> Option<i64> {
-    if text.is_empty() {
-        return Some(0);
-    }
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let zone = text.get(19..)?.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
-    let offset = match zone.as_bytes() {
-        b"Z" => 0,
-        [sign @ (b'+' | b'-'), rest @ ..] if rest.len() == 5 => {
-            let at = text.len() - 5;
-            let minutes = number(at..at + 2)? * 60 + number(at + 3..at + 5)?;
-            if *sign == b'-' { -minutes * 60 } else { minutes * 60 }
-        }
-        _ => return None,
-    };
-    // Days since 1970 in the Gregorian calendar, with years that begin in March.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
-        + year.div_euclid(400)
-        + (month * 153 + 2) / 5
-        + day
-        - 1
-        - 719_468;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second - offset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn times_are_read_with_their_zone() {
-        assert_eq!(seconds(""), Some(0));
-        assert_eq!(seconds("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(seconds("2020-09-13T12:26:40Z"), Some(1_600_000_000));
-        assert_eq!(seconds("2020-09-13T14:26:40.5+02:00"), Some(1_600_000_000));
-        assert_eq!(seconds("1969-12-31T23:59:59Z"), Some(-1));
-        assert_eq!(seconds("0001-01-01T00:00:00Z"), Some(-62_135_596_800));
-        assert_eq!(seconds("2000-03-01T00:00:00Z"), Some(951_868_800));
-        assert_eq!(seconds("yesterday"), None);
-        assert_eq!(seconds("2020-09-13T12:26:40"), None);
-    }
 }

@@ -5,20 +5,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 use super::{MAX_TOC_ENTRIES, MAX_TOC_ENTRY_BYTES, TOC_VERSION, TocError};
 use crate::digest::Digest;
 use crate::layer::limits::MAX_XATTRS;
+use crate::layer::tar::EntryKind;
 
 /// What an entry of a TOC describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TocKind {
     /// A directory.
     Dir,
     /// A file, and its first chunk.
+    #[default]
     Reg,
     /// A further chunk of the file before it.
     Chunk,
@@ -34,8 +36,22 @@ pub enum TocKind {
     Fifo,
 }
 
+impl From<EntryKind> for TocKind {
+    fn from(kind: EntryKind) -> Self {
+        match kind {
+            EntryKind::Regular => Self::Reg,
+            EntryKind::HardLink => Self::Hardlink,
+            EntryKind::Symlink => Self::Symlink,
+            EntryKind::CharDevice => Self::Char,
+            EntryKind::BlockDevice => Self::Block,
+            EntryKind::Directory => Self::Dir,
+            EntryKind::Fifo => Self::Fifo,
+        }
+    }
+}
+
 /// One entry of a TOC, as written; fields that it hasn't are zero or empty.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TocEntry {
     /// The path in the tar.
@@ -44,62 +60,66 @@ pub struct TocEntry {
     #[serde(rename = "type")]
     pub kind: TocKind,
     /// Target of a link.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub link_name: String,
     /// Mode; the kind of file may be among its bits.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub mode: i64,
     /// Bytes of the file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub size: u64,
     /// Owner.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub uid: u64,
     /// Group.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub gid: u64,
     /// Owner's name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub user_name: String,
     /// Group's name.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub group_name: String,
     /// Modification time, RFC 3339.
-    #[serde(default, rename = "modtime")]
+    #[serde(default, rename = "modtime", skip_serializing_if = "is_default")]
     pub mod_time: String,
     /// Major number of a device.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dev_major: u64,
     /// Minor number of a device.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub dev_minor: u64,
     /// Extended attributes, values in base64.
-    #[serde(default, deserialize_with = "few_xattrs")]
+    #[serde(default, deserialize_with = "few_xattrs", skip_serializing_if = "is_default")]
     pub xattrs: BTreeMap<String, String>,
     /// Digest of the file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub digest: Option<Digest>,
     /// Where the chunk begins in the blob.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub offset: u64,
     /// zstd:chunked: where the file's last chunk ends.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub end_offset: u64,
     /// Where the chunk begins in the file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub chunk_offset: u64,
     /// Bytes of the chunk; 0 for one that goes to the end of the file.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub chunk_size: u64,
     /// Digest of the chunk.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub chunk_digest: Option<Digest>,
     /// `zeros` for a hole.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub chunk_type: String,
     /// eStargz: where the chunk begins in its member, if not at the start.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub inner_offset: u64,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl TocEntry {

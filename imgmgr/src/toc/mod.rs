@@ -19,7 +19,11 @@ mod entry;
 mod listing;
 mod order;
 mod pieces;
+mod plain;
+mod split;
 mod stargz;
+mod time;
+pub mod write;
 mod zstd_chunked;
 
 use std::fs::File;

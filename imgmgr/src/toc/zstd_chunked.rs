@@ -10,10 +10,12 @@ use crate::digest::{Digest, Hasher};
 pub(super) const CHECKSUM: &str = "io.github.containers.zstd-chunked.manifest-checksum";
 /// `offset:compressed length:length:type` of the TOC.
 pub(super) const POSITION: &str = "io.github.containers.zstd-chunked.manifest-position";
+/// `offset:compressed length:length` of what the tar has besides files.
+pub(super) const TAR_SPLIT: &str = "io.github.containers.zstd-chunked.tarsplit-position";
 /// Bytes before the TOC: magic and length of its skippable frame.
 pub(super) const SKIPPABLE_HEADER_BYTES: u64 = 8;
 /// The only type of a TOC that there is.
-const TYPE_CRFS: u64 = 1;
+pub(super) const TYPE_CRFS: u64 = 1;
 /// Largest window of a TOC's frame, as a power of two: no TOC is longer.
 const MAX_TOC_WINDOW_LOG: u32 = super::MAX_TOC_BYTES.ilog2();
 

@@ -7,6 +7,7 @@
 mod certificates;
 #[path = "../generators/chunked.rs"]
 mod chunked;
+mod convert;
 mod crowd;
 mod full;
 mod kills;

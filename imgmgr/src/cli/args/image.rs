@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use super::{Format, PlatformArgs};
 
 #[derive(Debug, clap::Args)]
@@ -121,6 +123,36 @@ pub(crate) struct AppendArgs {
     pub(crate) created: Option<String>,
     #[command(flatten)]
     pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConvertArgs {
+    /// Image of the store
+    pub(crate) image: String,
+    /// How its layers are to be compressed
+    #[arg(long, value_name = "FORM")]
+    pub(crate) compress: Compress,
+    /// Name of the new image, instead of the old one's
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) tag: Option<String>,
+    /// Show no progress
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) platform: PlatformArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    /// Not at all
+    None,
+    /// By gzip: for every client
+    Gzip,
+    /// By zstd: smaller, and unpacked faster
+    Zstd,
+    /// By zstd with a table of contents: clients that have a file already don't fetch it
+    #[value(name = "zstd:chunked")]
+    ZstdChunked,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use bundle::{RepackArgs, UnpackArgs};
 pub(crate) use image::{
-    AppendArgs, ConfigArgs, HistoryArgs, ImportArgs, ListArgs, TagArgs, UntagArgs,
+    AppendArgs, Compress, ConfigArgs, ConvertArgs, HistoryArgs, ImportArgs, ListArgs, TagArgs,
+    UntagArgs,
 };
 pub(crate) use registry::{
     DeleteArgs, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
@@ -138,6 +139,8 @@ pub(crate) enum Command {
     Config(Box<ConfigArgs>),
     /// Make an image with more layers
     Append(AppendArgs),
+    /// Make an image whose layers are compressed in another way
+    Convert(ConvertArgs),
     /// Make an image of one layer
     Import(ImportArgs),
     /// Show an image of the store, a registry, a layout or an archive

@@ -5,7 +5,7 @@ use super::number::parse_numeric;
 
 /// Which dialect a header's magic announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub(crate) enum Dialect {
     /// Before POSIX: no prefix, no devices.
     V7,
     /// POSIX ustar: `prefix` continues the name.
@@ -15,11 +15,11 @@ pub(super) enum Dialect {
 }
 
 /// A header block whose checksum holds.
-pub(super) struct Header<'a>(&'a [u8; BLOCK]);
+pub(crate) struct Header<'a>(&'a [u8; BLOCK]);
 
 impl<'a> Header<'a> {
     /// Returns the header if its checksum holds, as unsigned or (old tars) signed bytes.
-    pub(super) fn parse(block: &'a [u8; BLOCK]) -> Option<Self> {
+    pub(crate) fn parse(block: &'a [u8; BLOCK]) -> Option<Self> {
         let stored = parse_numeric(&block[148..156])?;
         let mut unsigned = 0i64;
         let mut signed = 0i64;
@@ -31,7 +31,7 @@ impl<'a> Header<'a> {
         (stored == unsigned || stored == signed).then_some(Self(block))
     }
 
-    pub(super) fn dialect(&self) -> Dialect {
+    pub(crate) fn dialect(&self) -> Dialect {
         match &self.0[257..265] {
             b"ustar\x0000" => Dialect::Ustar,
             b"ustar  \0" => Dialect::Gnu,
@@ -40,12 +40,12 @@ impl<'a> Header<'a> {
         }
     }
 
-    pub(super) fn typeflag(&self) -> u8 {
+    pub(crate) fn typeflag(&self) -> u8 {
         self.0[156]
     }
 
     /// Appends the name, with the prefix of ustar.
-    pub(super) fn append_path(&self, path: &mut Vec<u8>) {
+    pub(crate) fn append_path(&self, path: &mut Vec<u8>) {
         if self.dialect() == Dialect::Ustar {
             let prefix = text(&self.0[345..500]);
             if !prefix.is_empty() {
@@ -56,31 +56,31 @@ impl<'a> Header<'a> {
         path.extend_from_slice(text(&self.0[0..100]));
     }
 
-    pub(super) fn link(&self) -> &'a [u8] {
+    pub(crate) fn link(&self) -> &'a [u8] {
         text(&self.0[157..257])
     }
 
-    pub(super) fn mode(&self) -> Option<i64> {
+    pub(crate) fn mode(&self) -> Option<i64> {
         parse_numeric(&self.0[100..108])
     }
 
-    pub(super) fn uid(&self) -> Option<i64> {
+    pub(crate) fn uid(&self) -> Option<i64> {
         parse_numeric(&self.0[108..116])
     }
 
-    pub(super) fn gid(&self) -> Option<i64> {
+    pub(crate) fn gid(&self) -> Option<i64> {
         parse_numeric(&self.0[116..124])
     }
 
-    pub(super) fn size(&self) -> Option<i64> {
+    pub(crate) fn size(&self) -> Option<i64> {
         parse_numeric(&self.0[124..136])
     }
 
-    pub(super) fn mtime(&self) -> Option<i64> {
+    pub(crate) fn mtime(&self) -> Option<i64> {
         parse_numeric(&self.0[136..148])
     }
 
-    pub(super) fn device(&self) -> Option<(i64, i64)> {
+    pub(crate) fn device(&self) -> Option<(i64, i64)> {
         if self.dialect() == Dialect::V7 {
             return Some((0, 0));
         }
@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
     }
 
     /// The four segments and the extension flag of a GNU sparse header, and the real size.
-    pub(super) fn gnu_sparse(&self) -> (&'a [u8], bool, Option<i64>) {
+    pub(crate) fn gnu_sparse(&self) -> (&'a [u8], bool, Option<i64>) {
         (&self.0[386..482], self.0[482] != 0, parse_numeric(&self.0[483..495]))
     }
 }

@@ -19,6 +19,7 @@ mod reader;
 mod sparse;
 mod writer;
 
+pub(crate) use header::{Dialect, Header};
 pub use reader::TarReader;
 pub use sparse::Segment;
 pub use writer::TarWriter;

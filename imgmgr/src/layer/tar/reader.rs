@@ -158,6 +158,11 @@ impl<R: BufRead> TarReader<R> {
         }
     }
 
+    /// What is read from; what is taken from it here is gone for the reader.
+    pub(crate) fn input(&mut self) -> &mut R {
+        &mut self.input
+    }
+
     /// Bytes read so far.
     #[must_use]
     pub fn offset(&self) -> u64 {
