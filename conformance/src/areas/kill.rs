@@ -4,9 +4,12 @@ use anyhow::Result;
 
 use crate::harness::container::Container;
 use crate::harness::expect::equal;
+use crate::harness::host::Need;
 use crate::harness::process::wait_ended;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
+
+const STRACE: &[Need] = &[Need::Program("strace")];
 
 pub(crate) const TESTS: &[Test] = &[
     test("kill-default-is-term", "runc-kill(8)", &[], default_is_term),
@@ -18,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("kill-unknown-signal-fails", "runc-kill(8)", &[], unknown_signal),
     test("kill-created", "runtime.md#kill", &[], created),
     test("kill-created-by-term", "runtime.md#kill", &[], created_by_term),
+    test("kill-just-created-by-term", "runtime.md#kill", STRACE, just_created_by_term),
     test("kill-stopped-fails", "runtime.md#kill", &[], stopped),
     test("kill-missing-fails", "runtime.md#kill", &[], missing),
     test("kill-all-in-host-pid-namespace", "runc-kill(8) --all", &[], all_in_host_pid),
@@ -96,6 +100,21 @@ fn created_by_term(scene: &Scene) -> Result<()> {
     container.command("kill", &[]).arg("TERM").run()?.ok()?;
     container.wait_pid(pid)?;
     container.is("stopped")
+}
+
+/// However long init takes for what it still does after `create` has returned.
+fn just_created_by_term(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let id = scene.id();
+    let late = "inject=close_range:delay_enter=300000";
+    // Detached, strace goes on with init when the runtime has ended.
+    let strace = ["/usr/bin/strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=close_range"];
+    let create = scene.create_command(bundle.idle(), &id, &[])?;
+    let created = create.under(&[&strace[..], &["-e", late]].concat()).run()?.ok()?;
+    let container = Container::new(scene, id, created);
+    let pid = container.pid()?;
+    container.command("kill", &[]).arg("TERM").run()?.ok()?;
+    container.wait_pid(pid)
 }
 
 fn stopped(scene: &Scene) -> Result<()> {

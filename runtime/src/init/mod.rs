@@ -284,6 +284,7 @@ impl<'p> Child<'p> {
                 process::set_cloexec_from(*first)?;
                 self.first_closed = *first;
             }
+            Step::HeedSignals => kernel::signal::end_on(&ENDING_SIGNALS),
             Step::ReportReady => {
                 // A runtime that has heard this may end; one that ended before is noticed here.
                 process::set_parent_death_signal(None)?;
@@ -336,7 +337,6 @@ impl<'p> Child<'p> {
             }
             StartVia::Socket(slot) => {
                 self.close_for_the_wait(slot);
-                kernel::signal::end_on(&ENDING_SIGNALS);
                 kernel::signal::unblock_all()?;
                 loop {
                     let connection = kernel::unix_socket::accept(self.slot(slot)?)?;

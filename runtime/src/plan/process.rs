@@ -214,6 +214,9 @@ impl Confinement {
         listener: Option<Slot>,
     ) -> Vec<Step> {
         let mut steps = self.user_and_program(first_closed, true);
+        if matches!(start, StartVia::Socket(_)) {
+            steps.push(Step::HeedSignals);
+        }
         steps.push(Step::ReportReady);
         steps.push(Step::AwaitStart(start));
         steps.extend(self.confine(listener));

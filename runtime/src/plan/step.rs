@@ -251,6 +251,8 @@ pub enum Step {
         /// The first one.
         first: u32,
     },
+    /// Let a signal that means the container's end be one, before anybody could send it.
+    HeedSignals,
     /// Tell the runtime that all went well.
     ReportReady,
     /// Live on without the runtime.

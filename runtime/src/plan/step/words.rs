@@ -165,6 +165,7 @@ impl fmt::Display for Step {
             Step::SealDescriptors { first } => {
                 write!(f, "close descriptors from {first} up on execve")
             }
+            Step::HeedSignals => f.write_str("let SIGTERM and its like end the container"),
             Step::ReportReady => f.write_str("report that the container is ready"),
             Step::OutliveRuntime => f.write_str("outlive the runtime"),
             Step::AwaitStart(_) => f.write_str("wait for start"),
