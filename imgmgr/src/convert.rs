@@ -9,26 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::digest::Digest;
-use crate::image::{Annotations, Descriptor, Manifest, media};
+use crate::image::{Annotations, Descriptor, media};
 use crate::layer::pipeline::{self, Chunks};
 use crate::layer::store::ChainLayer;
-use crate::layer::{Cancel, LayerError, LayerErrorKind, LayerLimits};
+use crate::layer::{Cancel, LayerError, LayerErrorKind, LayerLimits, gzip_encoder};
 use crate::progress::{BlobState, Progress};
 use crate::snapshot::{StoredImage, StoredImageError};
 use crate::store::{BlobWriter, Lease, Store, StoreError};
-use crate::toc::TocHint;
 use crate::toc::write::{LEVEL, WriteError, write_zstd_chunked};
+use crate::toc::{self, TocHint};
 
 /// Layers that are converted at the same time; each has two threads.
 const LAYERS_AT_ONCE: usize = 2;
-/// As `gzip` has it.
-const GZIP_LEVEL: u32 = 6;
-/// Annotations that tell of a table of contents in a layer: another blob has another one, or none.
-const TOC_ANNOTATIONS: [&str; 3] = [
-    "io.github.containers.zstd-chunked.",
-    "io.containers.zstd-chunked.",
-    "containerd.io/snapshot/stargz/",
-];
 
 /// How a layer is to be compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +119,7 @@ pub fn convert(
     progress: &dyn Progress,
 ) -> Result<Descriptor, ConvertError> {
     let image = StoredImage::load(store, target)?;
-    let (_, Manifest::Image(mut manifest)) = store.manifest(target)? else {
-        return Err(StoredImageError::Index { digest: target.digest.to_string() }.into());
-    };
+    let mut manifest = image.parsed.clone();
     let mut work: BTreeMap<&Digest, (&Descriptor, &ChainLayer)> = BTreeMap::new();
     for (layer, chained) in manifest.layers.iter().zip(&image.layers) {
         if !packing.has(layer) && !media::is_foreign(&layer.media_type) {
@@ -168,8 +158,8 @@ pub fn convert(
         match converted.get(&layer.digest) {
             Some((new, toc)) => {
                 let mut annotations = layer.annotations.take().unwrap_or_default();
-                annotations
-                    .retain(|key, _| !TOC_ANNOTATIONS.iter().any(|toc| key.starts_with(toc)));
+                // Another blob has another table of contents, or none.
+                annotations.retain(|key, _| !toc::is_annotation(key));
                 annotations.extend(toc.clone());
                 let annotations = (!annotations.is_empty()).then_some(annotations);
                 *layer = Descriptor { annotations, ..new.clone() };
@@ -179,11 +169,7 @@ pub fn convert(
     }
     manifest.config.media_type = media::OCI_CONFIG.to_owned();
     manifest.media_type = Some(media::OCI_MANIFEST.to_owned());
-    let bytes = manifest.to_bytes();
-    let new = Descriptor::of(media::OCI_MANIFEST, &bytes);
-    lease.take(&new)?;
-    store.put_verified(&new.digest, &bytes)?;
-    Ok(new)
+    Ok(lease.put(media::OCI_MANIFEST, &manifest.to_bytes())?)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -250,9 +236,7 @@ fn pack(
             out
         }
         Packing::Gzip => {
-            // Neither a time nor a name goes into the header.
-            let level = flate2::Compression::new(GZIP_LEVEL);
-            let mut encoder = flate2::GzBuilder::new().write(out, level);
+            let mut encoder = gzip_encoder(out);
             io::copy(tar, &mut encoder)?;
             encoder.finish()?
         }

@@ -149,21 +149,14 @@ impl Draft {
         self.top().insert("created".to_owned(), json!(step.created));
     }
 
-    fn store(mut self, store: &Store, lease: &Lease) -> Result<Descriptor> {
+    fn store(mut self, lease: &Lease) -> Result<Descriptor> {
         let bytes = serde_json::to_vec(&self.config).expect("a JSON value serialises");
         let kind = self.manifest.config.media_type.clone();
-        self.manifest.config = put(store, lease, &kind, &bytes)?;
+        self.manifest.config = lease.put(&kind, &bytes)?;
         let kind = self.manifest.media_type.clone();
         let kind = kind.as_deref().unwrap_or(media::OCI_MANIFEST);
-        put(store, lease, kind, &self.manifest.to_bytes())
+        Ok(lease.put(kind, &self.manifest.to_bytes())?)
     }
-}
-
-fn put(store: &Store, lease: &Lease, kind: &str, bytes: &[u8]) -> Result<Descriptor> {
-    let descriptor = Descriptor::of(kind, bytes);
-    lease.take(&descriptor)?;
-    store.put_verified(&descriptor.digest, bytes)?;
-    Ok(descriptor)
 }
 
 /// A value as an object; what is none, docker's `null` above all, becomes an empty one.
@@ -197,7 +190,7 @@ pub fn edit_config(
     for edit in edits {
         apply(&mut draft, edit);
     }
-    draft.store(store, lease)
+    draft.store(lease)
 }
 
 fn apply(draft: &mut Draft, edit: &Edit) {
@@ -301,7 +294,7 @@ fn append(
     let rootfs = as_object(draft.top().entry("rootfs").or_insert(Value::Null));
     as_array(rootfs.entry("diff_ids").or_insert(Value::Null)).push(json!(diff_id));
     draft.record(step, false);
-    draft.store(store, lease)
+    draft.store(lease)
 }
 
 fn digest_of(mut reader: impl Read) -> io::Result<Digest> {

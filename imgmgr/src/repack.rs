@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::image::{Descriptor, media};
+use crate::layer::gzip_encoder;
 use crate::snapshot::{StoredImage, StoredImageError};
 use crate::store::{Lease, Store, StoreError};
 
@@ -61,7 +62,6 @@ pub struct LayerNote {
 
 /// Writes a layer's tar into the store, compressed, while its digests are computed.
 pub struct LayerSink<'s> {
-    store: &'s Store,
     lease: &'s Lease,
     encoder: flate2::write::GzEncoder<crate::store::BlobWriter>,
     diff_id: Hasher,
@@ -78,11 +78,10 @@ impl<'s> LayerSink<'s> {
     ///
     /// # Errors
     /// [`RepackError::Store`].
-    pub fn new(store: &'s Store, lease: &'s Lease) -> Result<Self, RepackError> {
+    pub fn new(store: &Store, lease: &'s Lease) -> Result<Self, RepackError> {
         let writer = store.blob_writer().map_err(|source| RepackError::Store { source })?;
-        // Neither a time nor a name goes into the gzip header.
-        let encoder = flate2::GzBuilder::new().write(writer, flate2::Compression::new(6));
-        Ok(Self { store, lease, encoder, diff_id: Hasher::new(Algorithm::Sha256) })
+        let encoder = gzip_encoder(writer);
+        Ok(Self { lease, encoder, diff_id: Hasher::new(Algorithm::Sha256) })
     }
 
     /// Ends the layer and stores the image that `base` becomes with it.
@@ -107,13 +106,7 @@ impl<'s> LayerSink<'s> {
         let form = || RepackError::Form { what: "manifest" };
         let config_type = manifest.pointer("/config/mediaType").and_then(Value::as_str);
         let config_type = config_type.ok_or_else(form)?.to_owned();
-        let put = |kind: &str, bytes: &[u8]| {
-            let descriptor = Descriptor::of(kind, bytes);
-            self.lease.take(&descriptor)?;
-            self.store.put_verified(&descriptor.digest, bytes)?;
-            Ok(descriptor)
-        };
-        let config = put(&config_type, &config).map_err(stored)?;
+        let config = self.lease.put(&config_type, &config).map_err(stored)?;
         manifest["config"] = json!({"mediaType": config_type, "digest": config.digest.to_string(), "size": config.size});
         let layers = manifest.get_mut("layers").and_then(Value::as_array_mut).ok_or_else(form)?;
         if placement == Placement::Alone {
@@ -121,7 +114,7 @@ impl<'s> LayerSink<'s> {
         }
         layers.push(json!({"mediaType": layer_type, "digest": digest.to_string(), "size": size}));
         let bytes = serde_json::to_vec(&manifest).expect("a value is always serialisable");
-        put(media_type, &bytes).map_err(stored)
+        self.lease.put(media_type, &bytes).map_err(stored)
     }
 }
 

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::digest::Digest;
 use crate::image::{Descriptor, ImageConfig, ImageManifest, Index, MAX_MANIFEST_BYTES, media};
 use crate::reference::Reference;
 use crate::store::{ImageEntry, Lease, Store};
@@ -268,10 +267,7 @@ fn docker_image(
         subject: None,
         annotations: None,
     };
-    let bytes = manifest.to_bytes();
-    let target = Descriptor::new(media::OCI_MANIFEST, Digest::of(&bytes), bytes.len() as u64);
-    lease.take(&target)?;
-    store.put_verified(&target.digest, &bytes)?;
+    let target = lease.put(media::OCI_MANIFEST, &manifest.to_bytes())?;
     let mut image = ImageEntry::new("", target);
     image.size = Some(size);
     image.created = parsed.created;

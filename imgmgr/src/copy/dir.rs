@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::digest::Digest;
 use crate::image::{Descriptor, MAX_MANIFEST_BYTES, Manifest};
 use crate::store::{ImageEntry, Lease, Store};
 
@@ -58,8 +57,6 @@ pub(super) fn read(store: &Store, lease: &Lease, path: &Path) -> Result<ImageEnt
             .map_err(CopyError::io("read", &from))?;
         writer.publish_as(blob)?;
     }
-    let target = Descriptor::new(manifest.media_type(), Digest::of(&bytes), bytes.len() as u64);
-    lease.take(&target)?;
-    store.put_verified(&target.digest, &bytes)?;
+    let target = lease.put(manifest.media_type(), &bytes)?;
     Ok(ImageEntry::new("", target))
 }

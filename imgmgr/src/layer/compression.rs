@@ -1,5 +1,10 @@
 //! Which compression a layer has: by its media type, and by its first bytes.
 
+use std::io::Write;
+
+use flate2::GzBuilder;
+use flate2::write::GzEncoder;
+
 use super::LayerError;
 
 /// How a layer's tar is wrapped.
@@ -11,6 +16,14 @@ pub enum Compression {
     Gzip,
     /// zstd, of one or more frames; zstd:chunked is such a file.
     Zstd,
+}
+
+/// As `gzip` has it.
+const GZIP_LEVEL: u32 = 6;
+
+/// Compresses by gzip. Neither a time nor a name goes into the header: the same bytes give the same blob.
+pub(crate) fn gzip_encoder<W: Write>(out: W) -> GzEncoder<W> {
+    GzBuilder::new().write(out, flate2::Compression::new(GZIP_LEVEL))
 }
 
 /// Bytes that [`Compression::sniff`] needs to see.

@@ -20,6 +20,7 @@ pub mod tar;
 mod unpacker;
 
 pub use compression::Compression;
+pub(crate) use compression::gzip_encoder;
 pub use error::{LayerError, LayerErrorKind};
 pub(crate) use extract::copy_directory_metadata;
 pub use extract::{Below, BelowKind, LayerFacts};

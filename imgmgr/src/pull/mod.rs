@@ -362,8 +362,9 @@ impl Pull<'_> {
         expected: Option<Expected>,
     ) -> Result<()> {
         let expected = expected.map(Arc::new);
+        let at_once = self.options.parallel_layers.max(1);
         // Each blob that is not published has files open.
-        let room = Arc::new(Semaphore::new(self.options.parallel_layers.max(1) + CROWD));
+        let room = Arc::new(Semaphore::new(at_once + CROWD));
         let mut publishing = Publishing::default();
         // Not `try_collect`: nothing may go on behind the back of whom the error is returned to.
         let mut first = Ok(());
@@ -373,7 +374,6 @@ impl Pull<'_> {
                 let fetched = self.blob(blob, diff_id, expected.clone()).await;
                 (blob, room, self.or_stop(fetched))
             });
-            let at_once = self.options.parallel_layers.max(1);
             let mut fetches = std::pin::pin!(stream::iter(fetches).buffer_unordered(at_once));
             loop {
                 tokio::select! {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, Manifest};
+use crate::image::{Descriptor, ImageManifest, Manifest};
 use crate::layer::store::{
     Chain, ChainLayer, Checked, LayerProblem, LayerStore, LayerStoreError, Made, Mend, Slot,
     StoredLayer,
@@ -75,6 +75,8 @@ pub struct StoredImage {
     pub target: Descriptor,
     /// The manifest's bytes.
     pub manifest: Vec<u8>,
+    /// What they say.
+    pub parsed: ImageManifest,
     /// The configuration's bytes.
     pub config: Vec<u8>,
     /// Lowest first.
@@ -113,6 +115,7 @@ impl StoredImage {
             target: target.clone(),
             layers: layers.collect(),
             manifest: bytes,
+            parsed: *manifest,
             config: config_bytes,
         })
     }

@@ -82,6 +82,18 @@ impl Lease {
         store.has(descriptor)
     }
 
+    /// Writes a small blob whose bytes are known, leased from its first moment, and returns what
+    /// points at it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn put(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor> {
+        let descriptor = Descriptor::of(media_type, bytes);
+        self.take(&descriptor)?;
+        self.0.store.put_verified(&descriptor.digest, bytes)?;
+        Ok(descriptor)
+    }
+
     /// Publishes a blob whose digest nobody knew before, leased from its first moment.
     ///
     /// # Errors

@@ -363,6 +363,6 @@ fn difference(toc: &TocEntry, entry: &Entry) -> Option<&'static str> {
 }
 
 /// The components of a path that name something.
-fn clean(path: &[u8]) -> Vec<&[u8]> {
+pub(super) fn clean(path: &[u8]) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect()
 }

@@ -48,6 +48,18 @@ pub const MAX_TOC_ENTRY_BYTES: u64 = 2 * crate::layer::limits::MAX_PAX_BYTES;
 /// The only version of a TOC that there is; estargz.md: "this value MUST be 1".
 pub const TOC_VERSION: u64 = 1;
 
+/// Whether an annotation of a layer's descriptor tells of a TOC, by its `key`.
+pub(crate) fn is_annotation(key: &str) -> bool {
+    // The second is what containers/storage wrote before 2023.
+    [
+        "io.github.containers.zstd-chunked.",
+        "io.containers.zstd-chunked.",
+        "containerd.io/snapshot/stargz/",
+    ]
+    .iter()
+    .any(|prefix| key.starts_with(prefix))
+}
+
 /// Which layout a layer with a TOC has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TocFormat {

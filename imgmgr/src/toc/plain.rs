@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::TocKind;
-use crate::layer::tar::{BLOCK, Dialect, Header};
+use super::check::clean;
+use crate::layer::tar::{BLOCK, Dialect, Header, split_record};
 
 /// Records of a PAX header that a TOC can say, or that no TOC says.
 const KNOWN_RECORDS: [&[u8]; 8] =
@@ -23,9 +24,7 @@ impl Paths {
     /// Whether the path is a new one; rarely, an old one is told of what is new.
     pub(super) fn add(&mut self, path: &str) -> bool {
         let mut hasher = DefaultHasher::new();
-        for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
-            part.hash(&mut hasher);
-        }
+        clean(path.as_bytes()).hash(&mut hasher);
         self.0.insert(hasher.finish())
     }
 }
@@ -76,16 +75,12 @@ fn is_plain(header: &Header<'_>, block: &[u8; BLOCK], kind: TocKind) -> bool {
 
 fn has_known_records(mut body: &[u8]) -> bool {
     while !body.is_empty() {
-        let Some(space) = body.iter().position(|byte| *byte == b' ') else { return false };
-        let length = std::str::from_utf8(&body[..space]).ok().and_then(|text| text.parse().ok());
-        let Some(record) = length.and_then(|length: usize| body.get(space + 1..length)) else {
-            return false;
-        };
-        let key = record.split(|byte| *byte == b'=').next().unwrap_or_default();
-        if !KNOWN_RECORDS.contains(&key) && !key.starts_with(XATTR) {
-            return false;
+        match split_record(body) {
+            Some((key, _, rest)) if KNOWN_RECORDS.contains(&key) || key.starts_with(XATTR) => {
+                body = rest;
+            }
+            _ => return false,
         }
-        body = &body[space + 1 + record.len()..];
     }
     true
 }

@@ -275,8 +275,8 @@ impl<W: Write> Writer<W> {
     ) -> Result<(), WriteError> {
         let mut first = listed(tar.entry())?;
         let between = &tar.input().kept[told..];
-        let mode = plain::mode(between, self.padding, first.kind);
-        if let (Some(mode), Some((split, paths))) = (mode, &mut self.split)
+        if let Some((split, paths)) = &mut self.split
+            && let Some(mode) = plain::mode(between, self.padding, first.kind)
             && paths.add(&first.name)
         {
             split.segment(between)?;

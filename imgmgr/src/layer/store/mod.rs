@@ -197,13 +197,8 @@ impl LayerStore {
     /// Announces that layers whose blobs have so many bytes are unpacked, as
     /// [`Store::expect`](crate::store::Store).
     pub(crate) fn expect(&self, bytes: u64) -> Option<Expected> {
-        match self.options.durability {
-            Durability::NoSync => None,
-            Durability::CallerSyncs | Durability::Durable => {
-                let root = File::open(&self.root).ok()?;
-                Some(self.disk.sync_ahead(&root)?.expect(bytes))
-            }
-        }
+        let root = File::open(&self.root).ok()?;
+        Some(self.disk.sync_ahead(&root)?.expect(bytes))
     }
 
     /// Unpacks a reserved layer; it is not yet durable and not yet visible.

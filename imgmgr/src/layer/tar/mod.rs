@@ -20,6 +20,7 @@ mod sparse;
 mod writer;
 
 pub(crate) use header::{Dialect, Header};
+pub(crate) use pax::split_record;
 pub use reader::TarReader;
 pub use sparse::Segment;
 pub use writer::TarWriter;

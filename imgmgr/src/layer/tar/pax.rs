@@ -183,7 +183,7 @@ fn limit(limit: &'static str, value: usize) -> TarError {
 }
 
 /// Splits the first record into key, value and what follows it.
-fn split_record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+pub(crate) fn split_record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = body.iter().take(20).position(|b| *b == b' ')?;
     let len = usize::try_from(parse_decimal(&body[..space])?).ok()?;
     let (record, after) = body.split_at_checked(len)?;
