@@ -69,7 +69,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<String> {
     ensure!(rustix::process::geteuid().is_root(), "only root can mount a fresh file system");
     let parent = cli.work.clone().unwrap_or_else(std::env::temp_dir);
-    let work = tempfile::Builder::new().prefix("image-bench.").tempdir_in(parent)?;
+    let made = std::fs::create_dir_all(&parent);
+    let work =
+        made.and_then(|()| tempfile::Builder::new().prefix("image-bench.").tempdir_in(&parent));
+    let work = work.with_context(|| format!("making a directory in `{}`", parent.display()))?;
     let size = if cli.big { Size::BIG } else { Size::SMALL };
     let imgmgr = std::fs::canonicalize(&cli.imgmgr).context("no such imgmgr")?;
     let lab = rows::Lab::prepare(work.path(), imgmgr, &size, cli.rounds)?;
