@@ -12,7 +12,7 @@ use crate::image::{
     Annotations, ConfigError, Descriptor, ImageManifest, MAX_CONFIG_BYTES, MAX_LAYERS, Manifest,
     Platform, media,
 };
-use crate::store::{ImageEntry, Lease, Store, StoreError};
+use crate::store::{Lease, Store, StoreError};
 
 /// What is read at a time.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -322,17 +322,10 @@ impl<R: Read, W: Write> Read for Tee<'_, R, W> {
     }
 }
 
-/// The entry for an edited image: no longer what its origin has.
-pub fn edited_entry(name: &str, target: Descriptor, step: &Step) -> ImageEntry {
-    let mut entry = ImageEntry::new(name, target);
-    entry.created = Some(step.created.clone());
-    entry
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Durability;
+    use crate::store::{Durability, ImageEntry};
 
     fn step() -> Step {
         let created = "2024-01-02T03:04:05Z".to_owned();
@@ -362,12 +355,16 @@ mod tests {
         let third = edit_config(&store, &lease, &second, &edits, &step()).unwrap();
         let again = edit_config(&store, &lease, &second, &edits, &step()).unwrap();
         assert_eq!(third, again, "the same edits give the same bytes");
-        store.tag(&edited_entry("r.io/a:1", third.clone(), &step())).unwrap();
+        store.tag(&ImageEntry::new("r.io/a:1", third.clone())).unwrap();
         assert_eq!(store.validate(Some("r.io/a:1")).unwrap(), []);
         let (_, Manifest::Image(image)) = store.manifest(&third).unwrap() else { panic!() };
         let (_, config) = store.image_config(&image.config).unwrap();
         assert_eq!(config.rootfs.diff_ids, [Digest::of(&tar), Digest::of(&tar)]);
         assert_eq!(config.config.env, ["A=2"]);
+        let entry = store.resolve("r.io/a:1").unwrap();
+        let layers = (tar.len() + gzip.len()) as u64;
+        assert_eq!(entry.size, Some(third.size + image.config.size + layers));
+        assert_eq!(entry.created, Some(step().created));
         assert_eq!(config.history.len(), 3);
         assert_eq!(config.platform().to_string(), "linux/arm/v7");
     }

@@ -33,7 +33,7 @@ pub(crate) fn config(context: &Context, args: &ConfigArgs) -> Done {
     lease.take(&target)?;
     let step = step(args.created.as_deref(), "imgmgr config", args.comment.clone())?;
     let edited = edit::edit_config(&store, &lease, &target, &edits, &step)?;
-    store.tag(&edit::edited_entry(&name, edited.clone(), &step))?;
+    store.tag(&ImageEntry::new(&name, edited.clone()))?;
     line(edited.digest)
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn append(context: &Context, args: &AppendArgs) -> Done {
         let by = format!("imgmgr append {}", layer.display());
         let step = step(args.created.as_deref(), &by, None)?;
         last = edit::append_layer(&store, &lease, &last, open(layer)?, &step)?;
-        store.tag(&edit::edited_entry(&name, last.clone(), &step))?;
+        store.tag(&ImageEntry::new(&name, last.clone()))?;
     }
     line(last.digest)
 }
@@ -78,8 +78,7 @@ pub(crate) fn convert(context: &Context, args: &ConvertArgs) -> Done {
     let converted = convert::convert(&store, &lease, &target, packing, &*display.progress());
     drop(display);
     let converted = converted?;
-    let new = ImageEntry { created: entry.created, ..ImageEntry::new(&name, converted.clone()) };
-    store.tag(&new)?;
+    store.tag(&ImageEntry::new(&name, converted.clone()))?;
     line(converted.digest)
 }
 
@@ -90,7 +89,7 @@ pub(crate) fn import(context: &Context, args: &ImportArgs) -> Done {
     let step = step(args.created.as_deref(), "imgmgr import", args.comment.clone())?;
     let platform = platform(&args.platform)?;
     let image = edit::import(&store, &lease, &platform, open(&args.archive)?, &step)?;
-    store.tag(&edit::edited_entry(&name, image.clone(), &step))?;
+    store.tag(&ImageEntry::new(&name, image.clone()))?;
     line(image.digest)
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn flatten(context: &Context, args: &FlattenArgs) -> Done {
     let (sink, _) = write_tar(&Tree::of_chain(&chain), sink, DiffOptions { latest })?;
     let note = LayerNote { created: created(latest), created_by: "imgmgr flatten".to_owned() };
     let target = sink.finish(&image, Placement::Alone, &note).map_err(CommandError::run)?;
-    name_image(context, &name, target, &note)
+    name_image(context, &name, target)
 }
 
 pub(crate) fn commit(context: &Context, args: &CommitArgs) -> Done {
@@ -78,19 +78,12 @@ pub(crate) fn commit(context: &Context, args: &CommitArgs) -> Done {
     let (sink, _) = diff(upper.as_fd(), sink, DiffOptions { latest })?;
     let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
     let target = sink.finish(&image, Placement::OnTop, &note).map_err(CommandError::run)?;
-    name_image(context, &name, target, &note)
+    name_image(context, &name, target)
 }
 
-fn name_image(
-    context: &Context,
-    name: &str,
-    target: imgmgr::image::Descriptor,
-    note: &LayerNote,
-) -> Done {
+fn name_image(context: &Context, name: &str, target: imgmgr::image::Descriptor) -> Done {
     line(&target.digest)?;
-    let mut entry = ImageEntry::new(name, target);
-    entry.created = Some(note.created.clone());
-    Ok(context.store()?.tag(&entry)?)
+    Ok(context.store()?.tag(&ImageEntry::new(name, target))?)
 }
 
 pub(crate) fn diff_trees(context: &Context, args: &DiffArgs) -> Done {

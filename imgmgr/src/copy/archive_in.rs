@@ -257,7 +257,6 @@ fn docker_image(
         path: path.to_owned(),
         reason: source.to_string(),
     })?;
-    let size: u64 = layers.iter().map(|layer| layer.size).sum();
     let manifest = ImageManifest {
         schema_version: 2,
         media_type: Some(media::OCI_MANIFEST.to_owned()),
@@ -268,8 +267,5 @@ fn docker_image(
         annotations: None,
     };
     let target = lease.put(media::OCI_MANIFEST, &manifest.to_bytes())?;
-    let mut image = ImageEntry::new("", target);
-    image.size = Some(size);
-    image.created = parsed.created;
-    Ok(image)
+    Ok(ImageEntry::new("", target))
 }

@@ -322,11 +322,13 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
 }
 
 async fn put_into(held: &Held, to: &Store, name: &str, target: &Descriptor) -> Result<()> {
-    let entry = ImageEntry {
-        name: name.to_owned(),
-        target: Descriptor { annotations: None, ..target.clone() },
-        ..held.entry.clone()
-    };
+    let mut entry = held.entry.clone();
+    if entry.target.digest != target.digest {
+        // Of one platform of what was held.
+        (entry.size, entry.created) = (None, None);
+    }
+    entry.name = name.to_owned();
+    entry.target = Descriptor { annotations: None, ..target.clone() };
     let (from, to, target) = (held.store.clone(), to.clone(), target.clone());
     let copied = tokio::task::spawn_blocking(move || {
         let lease = to.lease()?;

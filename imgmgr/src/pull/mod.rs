@@ -139,7 +139,7 @@ pub async fn pull(
     let target = top.descriptor.clone();
     pull.check_trust(Some(&origin_digest), &target.digest).await?;
     let mut entry = ImageEntry::new(name, target);
-    pull.tree(top, 0, &mut entry).await?;
+    pull.tree(top, 0).await?;
     if let Some(sink) = pull.sink.clone() {
         let name = reference.familiar();
         let kept = blocking(move || sink.finish()).await?;
@@ -293,31 +293,25 @@ impl Pull<'_> {
 
     /// Brings a manifest with everything below it into the store; children first, so that a
     /// manifest in the store is a whole one.
-    async fn tree(&self, top: FetchedManifest, depth: usize, entry: &mut ImageEntry) -> Result<()> {
+    async fn tree(&self, top: FetchedManifest, depth: usize) -> Result<()> {
         self.lease.take(&top.descriptor)?;
         match &top.manifest {
-            Manifest::Image(image) => self.image(image, &top.descriptor, entry).await?,
+            Manifest::Image(image) => self.image(image, &top.descriptor).await?,
             Manifest::Index(index) => {
                 if depth >= MAX_INDEX_DEPTH {
                     return Err(PullError::TooDeep { name: self.reference.familiar() });
                 }
                 for child in &index.manifests {
                     let fetched = self.known_manifest(child).await?;
-                    Box::pin(self.tree(fetched, depth + 1, entry)).await?;
+                    Box::pin(self.tree(fetched, depth + 1)).await?;
                 }
             }
         }
-        entry.size = Some(entry.size.unwrap_or(0) + top.descriptor.size);
         self.store.put_verified(&top.descriptor.digest, &top.bytes)?;
         Ok(())
     }
 
-    async fn image(
-        &self,
-        image: &ImageManifest,
-        at: &Descriptor,
-        entry: &mut ImageEntry,
-    ) -> Result<()> {
+    async fn image(&self, image: &ImageManifest, at: &Descriptor) -> Result<()> {
         let mut diff_ids: Vec<Option<Digest>> = vec![None; image.layers.len()];
         if image.is_image() {
             if !self.lease.take(&image.config)? {
@@ -339,7 +333,6 @@ impl Pull<'_> {
                     source,
                 })?;
             }
-            entry.created = config.created;
         }
         let config = (!image.is_image()).then_some(&image.config);
         let mut seen = HashSet::new(); // the empty layer often comes twice
@@ -350,7 +343,6 @@ impl Pull<'_> {
             .filter(|(blob, _)| !media::is_foreign(&blob.media_type) && seen.insert(&blob.digest))
             .collect();
         let size = blobs.iter().fold(0, |sum: u64, (blob, _)| sum.saturating_add(blob.size));
-        entry.size = Some(entry.size.unwrap_or(0).saturating_add(size));
         self.blobs(blobs, self.store.expect(size)).await
     }
 

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::Read;
 
 use crate::digest::Digest;
-use crate::image::{Annotations, Descriptor, Index, Platform};
+use crate::image::{Annotations, Descriptor, Index, Manifest, Platform};
 use crate::reference::Reference;
 
 use super::lock::Lock;
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, Visit};
 
 /// The largest `index.json` that is read: about 200,000 references.
 pub const MAX_STORE_INDEX_BYTES: u64 = 128 << 20;
@@ -114,7 +114,8 @@ impl Store {
 
     /// Gives an image a name, in place of whatever had it.
     ///
-    /// Everything the name makes reachable must be in the store; it is made durable first.
+    /// Everything the name makes reachable must be in the store; it is made durable first. Size and time
+    /// of creation that the entry doesn't tell are looked up there.
     ///
     /// # Errors
     /// If the target is absent or the disk refuses.
@@ -123,6 +124,7 @@ impl Store {
         if !self.has(&entry.target)? {
             return Err(StoreError::NoBlob { digest: entry.target.digest.clone() });
         }
+        let descriptor = self.measured(entry).to_descriptor();
         for name in ["sha256", "sha512"] {
             let directory = self.root.join("blobs").join(name);
             if directory.exists() {
@@ -130,7 +132,6 @@ impl Store {
             }
         }
         self.edit_index(|manifests| {
-            let descriptor = entry.to_descriptor();
             let named = |d: &&mut Descriptor| match entry.name.as_str() {
                 "" => d.annotation(REF_NAME).is_none() && d.digest == entry.target.digest,
                 name => d.annotation(REF_NAME) == Some(name),
@@ -138,15 +139,41 @@ impl Store {
             match manifests.iter_mut().find(named) {
                 Some(place) if *place == descriptor => false,
                 Some(place) => {
-                    *place = descriptor;
+                    *place = descriptor.clone();
                     true
                 }
                 None => {
-                    manifests.push(descriptor);
+                    manifests.push(descriptor.clone());
                     true
                 }
             }
         })
+    }
+
+    /// The entry with its size and time of creation, as far as they can be found out.
+    fn measured(&self, entry: &ImageEntry) -> ImageEntry {
+        let mut entry = entry.clone();
+        if entry.size.is_some() && entry.created.is_some() {
+            return entry;
+        }
+        let (mut size, mut created) = (0u64, None);
+        let walked = self.walk(&entry.target, &mut |visit| {
+            if let Visit::Manifest(found, _) | Visit::Blob(found) = &visit {
+                size = size.saturating_add(found.size);
+            }
+            if let Visit::Manifest(_, Manifest::Image(image)) = &visit
+                && image.is_image()
+                && created.is_none()
+            {
+                created = self.image_config(&image.config).ok().and_then(|(_, read)| read.created);
+            }
+            Ok(())
+        });
+        if walked.is_ok() {
+            entry.size = entry.size.or(Some(size));
+            entry.created = entry.created.or(created);
+        }
+        entry
     }
 
     /// Takes a name away; the blobs stay until [`Store::gc`].
