@@ -69,6 +69,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<String> {
     ensure!(rustix::process::geteuid().is_root(), "only root can mount a fresh file system");
     let parent = cli.work.clone().unwrap_or_else(std::env::temp_dir);
+    rows::check(&cli.row)?;
     let made = std::fs::create_dir_all(&parent);
     let work =
         made.and_then(|()| tempfile::Builder::new().prefix("image-bench.").tempdir_in(&parent));

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::containerd::Containerd;
 use crate::cost::{Cost, Moved, cost_of, prepare};
@@ -70,7 +70,7 @@ struct Plan {
 use Aspect::{Cpu, Wall};
 use Target::{Ratio, Seconds, Share, Unpacked};
 
-const PLANS: [Plan; 15] = [
+const PLANS: [Plan; 16] = [
     Plan {
         name: "unpack",
         what: "unpack to a bundle, gzip",
@@ -213,6 +213,21 @@ const PLANS: [Plan; 15] = [
             }),
             ("skopeo", |lab, disk| {
                 lab.skopeo(&[&lab.oci(NAMES[0]), &format!("oci:{}:x", disk.path("l"))])
+            }),
+        ],
+        targets: &[Ratio(Wall, "skopeo", 0.7)],
+    },
+    Plan {
+        name: "convert",
+        what: "conversion of gzip layers to zstd",
+        tools: &[
+            ("imgmgr", |lab, disk| {
+                lab.store(disk, NAMES[0])?;
+                lab.imgmgr(disk, &["convert", "img", "--compress", "zstd", "--tag", "zstd"])
+            }),
+            ("skopeo", |lab, disk| {
+                let to = format!("oci:{}:x", disk.path("l"));
+                lab.skopeo(&["--dest-compress-format=zstd", &lab.oci(NAMES[0]), &to])
             }),
         ],
         targets: &[Ratio(Wall, "skopeo", 0.7)],
@@ -387,6 +402,14 @@ pub(crate) fn measure(lab: &Lab, only: &str) -> Result<Vec<Row>> {
     let wanted = PLANS.iter().filter(|plan| plan.name.contains(only));
     let possible = wanted.filter(|plan| lab.made.has_zstd || !plan.name.contains("zstd"));
     possible.map(|plan| row(lab, plan)).collect()
+}
+
+/// Fails if no row's name contains `only`.
+pub(crate) fn check(only: &str) -> Result<()> {
+    let names: Vec<_> = PLANS.iter().map(|plan| plan.name).collect();
+    let is_known = names.iter().any(|name| name.contains(only));
+    ensure!(is_known, "no row's name contains `{only}`; there are: {}", names.join(", "));
+    Ok(())
 }
 
 fn row(lab: &Lab, plan: &Plan) -> Result<Row> {
