@@ -48,6 +48,17 @@ pub fn open_read(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
     rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
+/// Opens the device `path`, no symlink, for reading and writing; no other process is waited for.
+///
+/// # Errors
+/// What openat(2) says.
+pub fn open_device(dir: BorrowedFd<'_>, path: impl Arg) -> Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let device = rustix::fs::openat(dir, path, flags | OFlags::NONBLOCK, Mode::empty())?;
+    rustix::fs::fcntl_setfl(&device, OFlags::empty())?;
+    Ok(device)
+}
+
 /// What the symlink `path` says; a magic link of procfs says what the kernel has at its end.
 ///
 /// # Errors
@@ -112,6 +123,32 @@ pub fn read_into<'b>(
 /// `EFBIG` if it is larger, else what openat(2) and read(2) say.
 pub fn read_limited(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result<Vec<u8>> {
     read_fd_limited(&open_read(dir, path)?, limit)
+}
+
+/// As [`read_limited`], of a regular file, whose end is where less comes than was asked for.
+///
+/// # Errors
+/// As [`read_limited`].
+pub fn read_regular(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result<Vec<u8>> {
+    let file = open_read(dir, path)?;
+    let mut content = vec![0u8; 8192.min(limit + 1)];
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut content[..]))?;
+    let is_whole = read < content.len();
+    content.truncate(read);
+    if !is_whole {
+        content.extend(read_fd_limited(&file, limit.saturating_sub(read))?);
+    }
+    Ok(content)
+}
+
+/// As [`read_limited`], of a file that somebody else may have put there: nothing is waited for, at no
+/// FIFO and no device.
+///
+/// # Errors
+/// As [`read_limited`], and `EAGAIN`.
+pub fn read_foreign_limited(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    read_fd_limited(&rustix::fs::openat(dir, path, flags, Mode::empty())?, limit)
 }
 
 /// Reads the rest of an open file of at most `limit` bytes.

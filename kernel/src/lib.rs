@@ -14,6 +14,7 @@ pub mod exe;
 pub mod file;
 pub mod heap;
 pub mod identity;
+pub mod inherited;
 pub mod landlock;
 pub mod mount;
 pub mod namespace;

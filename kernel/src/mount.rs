@@ -159,12 +159,12 @@ pub fn attach(mount: impl AsFd, target: impl AsFd) -> Result<()> {
     rustix::mount::move_mount(mount.as_fd(), c"", target.as_fd(), c"", flags)
 }
 
-/// Hangs the detached `mount` over the host path `target`.
+/// Hangs the detached `mount` over the host path `target`, or over what that leads to.
 ///
 /// # Errors
 /// What move_mount(2) says.
 pub fn attach_at_path(mount: impl AsFd, target: impl Arg) -> Result<()> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
     rustix::mount::move_mount(mount.as_fd(), c"", rustix::fs::CWD, target, flags)
 }
 

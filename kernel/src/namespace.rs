@@ -8,6 +8,7 @@
 use crate::process::CloneFlags;
 use crate::{Result, check};
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::OnceLock;
 
 /// Moves the caller into the namespace behind `file`, which must be of the kind `kind`.
 ///
@@ -66,10 +67,13 @@ pub fn set_domainname(name: &str) -> Result<()> {
     rustix::system::setdomainname(name.as_bytes())
 }
 
-/// Whether the caller is in a user namespace other than the initial one, which has a fixed inode
+/// Whether the program was started in a user namespace other than the initial one, which has a fixed inode
 /// number (`PROC_USER_INIT_INO`).
 #[must_use]
 pub fn in_user_namespace() -> bool {
     const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
-    rustix::fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != PROC_USER_INIT_INO)
+    static IN_ONE: OnceLock<bool> = OnceLock::new();
+    *IN_ONE.get_or_init(|| {
+        rustix::fs::stat(c"/proc/self/ns/user").is_ok_and(|stat| stat.st_ino != PROC_USER_INIT_INO)
+    })
 }

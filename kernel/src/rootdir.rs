@@ -108,6 +108,14 @@ impl<F: AsFd> RootDir<F> {
         }
     }
 
+    /// Makes the directory `path` if it is a single name that is not there yet.
+    #[must_use]
+    pub fn make_new(&self, path: &str) -> Option<OwnedFd> {
+        let is_name = !path.contains('/') && path != ".";
+        let made = is_name.then(|| rustix::fs::mkdirat(&self.fd, path, Mode::from_raw_mode(0o755)));
+        made?.ok().and_then(|()| self.open_without_symlinks(path).ok())
+    }
+
     /// Makes `path`, which is missing: at once where it is a single name, else by walking it
     /// component by component, each opened beneath the one before.
     ///

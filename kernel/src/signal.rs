@@ -40,12 +40,6 @@ pub fn ignore_broken_pipes() {
     set_action(libc::SIGPIPE, &mut action);
 }
 
-/// Gives SIGPIPE its default action back, and those signals that a caller in the background or under
-/// nohup(1) ignores: what is ignored stays so across execve(2), and no shell can trap it then.
-pub fn reset_ignored() {
-    [libc::SIGPIPE, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT].into_iter().for_each(set_default);
-}
-
 /// Gives a signal its default action back.
 pub fn set_default(signal: i32) {
     set_action(signal, &mut default_action());

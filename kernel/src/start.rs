@@ -6,10 +6,11 @@
 
 #![expect(unsafe_code, reason = "the C library passes a program's arguments as pointers")]
 
-use crate::{Result, exe};
+use crate::{Errno, Result, exe};
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
-use std::os::fd::{BorrowedFd, IntoRawFd};
+use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What a program is made of.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,8 @@ pub unsafe fn enter(
         protected = protected.and(Err(errno));
     }
     crate::signal::ignore_broken_pipes();
+    // Whoever ignores it never learns how a child ended.
+    crate::signal::set_default(libc::SIGCHLD);
     let words: Vec<OsString> =
         words().map(|word| OsStr::from_bytes(word.to_bytes()).to_owned()).collect();
     let code = (program.main)(&words, protected);
@@ -81,21 +84,33 @@ pub unsafe fn enter(
     std::process::exit(code.into())
 }
 
+/// Which of standard input, output and error were `/dev/null` when the program started, a bit for each.
+static NULL_STREAMS: AtomicU8 = AtomicU8::new(0);
+
+/// The standard streams that were the host's `/dev/null` when the program started.
+pub fn null_streams() -> impl Iterator<Item = RawFd> {
+    let found = NULL_STREAMS.load(Ordering::Relaxed);
+    (0..3).filter(move |number| found & 1 << number != 0)
+}
+
 /// Opens `/dev/null` where standard input, output or error is closed: no file that the program
 /// opens may be taken for one of them.
 fn open_standard_streams() -> Result<()> {
-    use rustix::event::{PollFd, PollFlags, poll};
-    // SAFETY: the numbers are only polled, which says of a closed one that it is.
-    let streams = [0, 1, 2].map(|number| unsafe { BorrowedFd::borrow_raw(number) });
-    let mut polled = streams.each_ref().map(|stream| PollFd::new(stream, PollFlags::empty()));
-    poll(&mut polled, Some(&rustix::time::Timespec::default()))?;
-    for stream in &polled {
-        if stream.revents().contains(PollFlags::NVAL) {
-            // The lowest free number: theirs, as they are looked at in order.
-            let flags = rustix::fs::OFlags::RDWR;
-            let null = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty())?;
-            let _ = null.into_raw_fd();
-        }
+    for number in 0..3 {
+        // SAFETY: the number is only looked at, which says of a closed one that it is.
+        let stream = unsafe { BorrowedFd::borrow_raw(number) };
+        let is_null = match crate::file::kind(stream) {
+            Ok(kind) => kind.is_char_device(1, 3),
+            Err(Errno::BADF) => {
+                // The lowest free number: theirs, as they are looked at in order.
+                let flags = rustix::fs::OFlags::RDWR;
+                let null = rustix::fs::open(c"/dev/null", flags, rustix::fs::Mode::empty())?;
+                let _ = null.into_raw_fd();
+                true
+            }
+            Err(_) => false,
+        };
+        NULL_STREAMS.fetch_or(u8::from(is_null) << number, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -243,7 +243,7 @@ impl StateDir {
     /// # Errors
     /// [`StateError::NotFound`] if creation never came so far, else by what is wrong.
     pub fn record(&self) -> Result<Record, StateError> {
-        let bytes = match file::read_limited(self.dir.as_fd(), RECORD, MAX_RECORD_BYTES) {
+        let bytes = match file::read_regular(self.dir.as_fd(), RECORD, MAX_RECORD_BYTES) {
             Err(Errno::NOENT) => return Err(StateError::NotFound { id: self.id.clone() }),
             other => other.map_err(|e| self.read_error(RECORD, e))?,
         };

@@ -37,6 +37,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("namespace-hides-the-path", "cgroup_namespaces(7)", &[], namespace),
     test("namespace-joined-with-all-others", "cgroup_namespaces(7)", &[], join_all),
     test("pause-and-resume", "runc-pause(8)", FREEZER, pause_resume),
+    test("pause-created", "runc-pause(8)", FREEZER, pause_created),
     test("pause-stops-the-processes", "runc-pause(8)", FREEZER, pause_stops),
     test("pause-twice-fails", "runc-pause(8)", FREEZER, pause_twice),
     test("pause-stopped-fails", "runc-pause(8)", FREEZER, pause_stopped),
@@ -195,6 +196,18 @@ fn pause_resume(scene: &Scene) -> Result<()> {
     container.command("pause", &[]).run()?.ok()?;
     container.is("paused")?;
     container.command("resume", &[]).run()?.ok()?;
+    container.is("running")
+}
+
+fn pause_created(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let container = scene.create(bundle.idle())?;
+    container.command("pause", &[]).run()?.ok()?;
+    container.is("paused")?;
+    container.command("start", &[]).run()?.fails_naming(&["paused"])?;
+    container.command("resume", &[]).run()?.ok()?;
+    container.is("created")?;
+    container.start()?;
     container.is("running")
 }
 

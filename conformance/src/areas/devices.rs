@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::harness::bundle::Bundle;
+use crate::harness::command::Cmd;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::Need;
 use crate::harness::scene::Scene;
@@ -17,6 +18,7 @@ const ALLOWED: &str = "config-linux.md#allowed-device-list";
 pub(crate) const TESTS: &[Test] = &[
     test("default-devices", "config-linux.md#default-devices", &[], defaults),
     test("default-devices-work", "config-linux.md#default-devices", &[], defaults_work),
+    test("null-streams-are-the-containers-own", "null(4)", &[], null_streams),
     test("default-links", "runc", &[], links),
     test("device-character", DEVICES, &[], character),
     test("device-block", DEVICES, &[], block),
@@ -70,6 +72,16 @@ pub(crate) const TESTS: &[Test] = &[
     test("readonly-keeps-other-flags", "config-linux.md#readonly-paths", &[], readonly_flags),
     test("paths-need-a-mount-namespace", "runc", &[], need_mount_namespace),
 ];
+
+/// Whoever has the host's could change its owner and mode.
+fn null_streams(scene: &Scene) -> Result<()> {
+    let script = "stat -L -c %d:%i /proc/self/fd/0 /proc/self/fd/2 /dev/null | sort -u | wc -l";
+    let quiet = |command: Cmd| command.after("exec 2>/dev/null").run()?.prints("1\n").map(drop);
+    let mut bundle = scene.bundle()?;
+    quiet(scene.run_command(bundle.sh(script), &scene.id(), &[])?)?;
+    let container = scene.idle(|_| {})?;
+    quiet(container.exec_command(&[], &["sh", "-c", script]))
+}
 
 fn defaults(scene: &Scene) -> Result<()> {
     let script =

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::harness::container::Container;
-use crate::harness::expect::{equal, holds};
+use crate::harness::expect::{contains, equal, holds};
 use crate::harness::process::wait_ended;
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("start-running-has-no-effect", "runtime.md#start", &[], start_running),
     test("start-stopped-fails", "runtime.md#start", &[], start_stopped),
     test("start-deleted-fails", "runtime.md#start", &[], start_deleted),
+    test("start-of-no-known-format", "runc-start(8)", &[], start_no_format),
     test("start-without-process-fails", "runtime.md#start", &[], start_without_process),
     test("state-missing", "runtime.md#query-state", &[], state_missing),
     test("state-without-id-fails", "runtime.md#query-state", &[], state_without_id),
@@ -144,6 +145,18 @@ fn start_deleted(scene: &Scene) -> Result<()> {
 }
 
 /// `process` may be absent until `start`; runc asks for it in `create` already.
+/// Engines wait for the end of a container that was started; they have no status for what was not.
+fn start_no_format(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.program("/odd", "neither ELF nor script")?;
+    let container = scene.create(bundle.args(&["/odd"]))?;
+    let pid = container.pid()?;
+    container.start()?;
+    container.wait_pid(pid)?;
+    container.is("stopped")?;
+    contains("what the program says", &container.stderr(), "exec format error")
+}
+
 fn start_without_process(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
     bundle.unset("/process");

@@ -93,6 +93,7 @@ pub(crate) const TESTS: &[Test] = &[
     }),
     test("option-idmap-of-the-container", SPEC, &[], idmap_container),
     test("option-idmap-of-the-mount", SPEC, &[], idmap_mount),
+    test("option-idmap-with-its-mapping", "crun(1)", &[], idmap_option),
     test("option-ridmap", SPEC, &[], ridmap),
     test("option-idmap-without-mapping-refused", SPEC, &[], idmap_without),
     test("option-idmap-half-refused", "config.md#posix-platform-mounts", &[], idmap_half),
@@ -270,6 +271,18 @@ fn mapped(scene: &Scene, option: &str) -> Result<(PathBuf, Bundle)> {
 fn idmap_mount(scene: &Scene) -> Result<()> {
     let (_dir, mut bundle) = mapped(scene, "idmap")?;
     scene.run(bundle.sh("stat -c %u:%g /m/a"))?.prints("5000:5000\n").map(drop)
+}
+
+/// One that isn't honoured must not be lost.
+fn idmap_option(scene: &Scene) -> Result<()> {
+    let dir = host_dir(scene, "a")?;
+    let mut bundle = scene.bundle()?;
+    bundle.bind(&dir, "/m", &["idmap=uids=0-5000-10#10-6000-1;gids=0-7000-10"]);
+    let run = scene.run(bundle.sh("stat -c %u:%g /m/a"))?;
+    if run.code() == 0 {
+        return run.prints("5000:7000\n").map(drop);
+    }
+    run.fails_naming(&["idmap"]).map(drop)
 }
 
 fn ridmap(scene: &Scene) -> Result<()> {

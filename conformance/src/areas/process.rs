@@ -3,6 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::harness::command::Cmd;
 use crate::harness::expect::{contains, equal, holds, lacks};
 use crate::harness::host::Need;
 use crate::harness::process::status_of;
@@ -12,15 +13,19 @@ use crate::suite::{Test, test};
 pub(crate) const TESTS: &[Test] = &[
     test("args-exact", "config.md#process args", &[], args_exact),
     test("ignored-signals-are-not-inherited", "signal(7)", &[], ignored_signals),
+    test("ignored-signals-none-is-inherited", "signal(7)", &[], ignored_signals_all),
+    test("ignored-sigchld-of-the-caller", "wait(2)", &[], ignored_sigchld),
     test("args-empty-name", "execvp(3)", &[], args_empty_name),
     test("args-empty-refused", "config.md#process args", &[], args_empty),
     test("args-found-in-path", "config.md#process args", &[], args_path),
     test("env-exact", "config.md#process env", &[], env_exact),
     test("env-home-from-passwd", "runc", &[], env_home),
+    test("env-home-without-waiting-for-a-fifo", "fifo(7)", &[], env_home_fifo),
     test("env-home-kept", "runc", &[], env_home_kept),
     test("cwd", "config.md#process cwd", &[], cwd),
     test("cwd-relative-refused", "config.md#process cwd", &[], cwd_relative),
     test("cwd-missing-is-made", "runc", &[], cwd_missing),
+    test("cwd-missing-in-a-read-only-root", "runc", &[], cwd_missing_read_only),
     test("cwd-is-a-file-fails", "config.md#process cwd", &[], cwd_file),
     test("cwd-on-a-mount", "config.md#process cwd", &[], cwd_mount),
     test("user-ids", "config.md#posix-platform-user", &[], user_ids),
@@ -131,6 +136,38 @@ fn ignored_signals(scene: &Scene) -> Result<()> {
     command.run()?.prints("trapped\ntrapped\ntrapped\n").map(drop)
 }
 
+const IGNORE: &str = "trap '' HUP INT QUIT USR1 USR2 ALRM TERM CHLD TSTP";
+
+fn ignored_signals_all(scene: &Scene) -> Result<()> {
+    let look = ["grep", "SigIgn", "/proc/self/status"];
+    // The standard signals; Go keeps one of the others for itself.
+    let ignored = |command: Cmd| {
+        let output = command.after(IGNORE).run()?.ok()?;
+        Ok::<_, anyhow::Error>(hex(output.stdout.trim_start_matches("SigIgn:"))? & 0x7fff_ffff)
+    };
+    let mut bundle = scene.bundle()?;
+    let run = scene.run_command(bundle.args(&look), &scene.id(), &[])?;
+    equal("ignored by the program", ignored(run)?, 0)?;
+    let container = scene.idle(|_| {})?;
+    equal("ignored by what exec runs", ignored(container.exec_command(&[], &look))?, 0)
+}
+
+/// Who ignores SIGCHLD is never told how a child ended.
+fn ignored_sigchld(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.sh("exit 7");
+    let run = scene.run_command(&bundle, &scene.id(), &[])?.after("trap '' CHLD");
+    run.run()?.exits(7)?;
+    let mut bundle = scene.bundle()?;
+    bundle.idle().set("/hooks", json!({ "createRuntime": [{ "path": "/bin/true" }] }));
+    let id = scene.id();
+    scene.create_command(&bundle, &id, &[])?.after("trap '' CHLD").run()?.ok()?;
+    scene.runtime(&["start", &id]).run()?.ok()?;
+    let exec = scene.runtime(&["exec", &id, "sh", "-c", "exit 5"]).after("trap '' CHLD");
+    exec.run()?.exits(5)?;
+    scene.runtime(&["ps", &id]).after("trap '' CHLD").run()?.ok().map(drop)
+}
+
 fn args_empty_name(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
     bundle.args(&[""]);
@@ -162,6 +199,17 @@ fn env_home(scene: &Scene) -> Result<()> {
     })?;
     bundle.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/srv/web:/bin/sh\n")?;
     scene.run(&bundle)?.prints("/srv/web\n").map(drop)
+}
+
+/// Of an image, or made by the container before an exec.
+fn env_home_fifo(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let passwd = bundle.host_path("/etc/passwd");
+    let _ = std::fs::remove_file(&passwd);
+    let mode = rustix::fs::Mode::from_raw_mode(0o644);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &passwd, mode)?;
+    let container = scene.start(bundle.idle())?;
+    container.exec(&["sh", "-c", "echo $HOME"])?.prints("/\n").map(drop)
 }
 
 fn env_home_kept(scene: &Scene) -> Result<()> {
@@ -201,6 +249,16 @@ fn cwd_missing(scene: &Scene) -> Result<()> {
         },
         "pwd",
         "/made/here\n",
+    )
+}
+
+fn cwd_missing_read_only(scene: &Scene) -> Result<()> {
+    scene.prints(
+        |b| {
+            b.set("/process/cwd", json!("/made/here")).set("/root/readonly", json!(true));
+        },
+        "pwd; touch x 2>/dev/null || echo read-only",
+        "/made/here\nread-only\n",
     )
 }
 

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::harness::bundle::Bundle;
 use crate::harness::container::Container;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::{Need, has_cgroup_v2};
@@ -59,6 +60,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("memory-limit-small", MEMORY, ON_MEMORY, memory_small),
     test("pids-limit", "config-linux.md#pids", ON_PIDS, pids_limit),
     test("pids-limit-unlimited", "config-linux.md#pids", ON_PIDS, pids_unlimited),
+    test("pids-limit-zero-before-1.3", "config-linux.md#pids", ON_PIDS, pids_zero),
     test("pids-limit-holds", "config-linux.md#pids", ON_PIDS, pids_holds),
     test("block-io-throttle", IO, &[Need::Controller("blkio"), Need::CgroupV1], io_throttle),
     test("block-io-throttle-v2", IO, &[Need::Controller("io"), Need::CgroupV2], io_throttle_v2),
@@ -346,6 +348,14 @@ fn pids_limit(scene: &Scene) -> Result<()> {
 
 fn pids_unlimited(scene: &Scene) -> Result<()> {
     reads(scene, json!({ "pids": { "limit": -1 } }), &pids("max"))
+}
+
+/// As podman writes `--pids-limit=-1`: until version 1.2 of the specification 0 was no limit.
+fn pids_zero(scene: &Scene) -> Result<()> {
+    let edit = |b: &mut Bundle| {
+        b.set("/ociVersion", json!("1.0.2-dev")).set("/linux/resources/pids/limit", json!(0));
+    };
+    scene.prints(edit, "ls / | grep -c bin", "1\n")
 }
 
 fn pids_holds(scene: &Scene) -> Result<()> {

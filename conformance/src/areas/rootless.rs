@@ -30,6 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("rootless-foreign-ids-refused", SPEC, NEEDS, foreign),
     test("rootless-lifecycle", SPEC, NEEDS, lifecycle),
     test("rootless-exec", SPEC, NEEDS, exec),
+    test("rootless-exec-of-its-own-root", SPEC, NEEDS, exec_as_root),
     test("rootless-spec-runs", "runc-spec(8) --rootless", NEEDS, spec_runs),
     test("rootless-without-user-namespace-refused", SPEC, NEEDS, without_namespace),
     test("rootless-host-files-keep-their-owner", SPEC, NEEDS, files),
@@ -52,6 +53,7 @@ fn prepare(scene: &Scene) -> Result<()> {
     for (target, line) in files_of_etc() {
         let file = scene.path(target.trim_start_matches("/etc/"));
         fs::write(&file, fs::read_to_string(target)? + &line)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         mount(Some(&file), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }
     for dir in ["bundles", "xdg", "out"] {
@@ -194,6 +196,22 @@ fn exec(scene: &Scene) -> Result<()> {
         let words = ["exec", "--user", "12:13", &id, "sh", "-c", "id -u; id -g"];
         unprivileged(scene.runtime(&words)).run()?.prints("12\n13\n")?;
         unprivileged(scene.runtime(&["delete", "--force", &id])).run()?.ok().map(drop)
+    })
+}
+
+/// As podman does it: the runtime is root of a user namespace, which the container shares.
+fn exec_as_root(scene: &Scene) -> Result<()> {
+    with(scene, |mut bundle| {
+        let id = scene.id();
+        bundle.inherit("user").set("/linux/uidMappings", json!([]));
+        bundle.set("/linux/gidMappings", json!([]));
+        bundle.idle().write()?;
+        let script = "\"$0\" --root \"$1\" run -d --bundle \"$2\" \"$3\" </dev/null >/dev/null &&
+            \"$0\" --root \"$1\" exec \"$3\" echo ran; \"$0\" --root \"$1\" delete --force \"$3\"";
+        let shell = scene.shell(script).arg(&scene.runtime);
+        let shell = shell.arg(scene.root()).arg(&bundle.dir).arg(&id);
+        let namespace = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"];
+        unprivileged(shell.under(&namespace)).run()?.prints("ran\n").map(drop)
     })
 }
 

@@ -198,6 +198,7 @@ impl Running {
             stdout: read_lossy(&self.out),
             stderr: read_lossy(&self.err),
             out: self.out.clone(),
+            err: self.err.clone(),
         })
     }
 }
@@ -226,12 +227,18 @@ pub struct Output {
     /// Standard error, read when the command ended.
     pub stderr: String,
     out: PathBuf,
+    err: PathBuf,
 }
 
 impl Output {
     /// The exit code; 128 + signal if a signal ended the command itself.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+
+    /// Standard error as it is now.
+    pub fn stderr_now(&self) -> String {
+        read_lossy(&self.err)
     }
 
     /// Standard output as it is now: a detached container may have written more.

@@ -119,6 +119,11 @@ impl<'s> Container<'s> {
         Ok(self.exec(&["sh", "-c", script])?.ok()?.stdout)
     }
 
+    /// What init has written to standard error so far.
+    pub fn stderr(&self) -> String {
+        self.created.stderr_now()
+    }
+
     /// What init has written to standard output so far.
     pub fn stdout(&self) -> String {
         self.created.stdout_now()

@@ -57,6 +57,7 @@ fn check_plan(spec: &ContainerSpec) {
             uid,
             gid: uid,
             permitted: u64::MAX,
+            bounding: u64::MAX,
             in_user_namespace: uid != 0,
             cgroup_mount: CgroupMount::HostReadOnly,
             cgroup_attach: true,

@@ -40,7 +40,7 @@ impl Environment {
             xdg_runtime_dir: xdg_runtime_dir.map(PathBuf::from),
             user_bus,
             notify_socket: get("NOTIFY_SOCKET").map(PathBuf::from),
-            listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id()),
+            listen_fds: listen_fds(get("LISTEN_PID"), get("LISTEN_FDS"), std::process::id),
             called_runc: Path::new(name).file_name().is_some_and(|name| name == "runc"),
         }
     }
@@ -80,10 +80,14 @@ fn maps_every_id(uid_map: &str) -> bool {
     uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-fn listen_fds(pid: Option<OsString>, count: Option<OsString>, own_pid: u32) -> u32 {
+fn listen_fds(
+    pid: Option<OsString>,
+    count: Option<OsString>,
+    own_pid: impl FnOnce() -> u32,
+) -> u32 {
     let number = |text: Option<OsString>| text?.to_str()?.parse::<u32>().ok();
     match (number(pid), number(count)) {
-        (Some(pid), Some(count)) if pid == own_pid => count.min(InheritedFds::MAX),
+        (Some(pid), Some(count)) if pid == own_pid() => count.min(InheritedFds::MAX),
         _ => 0,
     }
 }
@@ -95,11 +99,11 @@ mod tests {
     #[test]
     fn activation_sockets_count_for_the_process_they_name() {
         let text = |text: &str| Some(OsString::from(text));
-        assert_eq!(listen_fds(text("7"), text("2"), 7), 2);
-        assert_eq!(listen_fds(text("8"), text("2"), 7), 0);
-        assert_eq!(listen_fds(None, text("2"), 7), 0);
-        assert_eq!(listen_fds(text("7"), text("-1"), 7), 0);
-        assert_eq!(listen_fds(text("7"), text("4294967295"), 7), InheritedFds::MAX);
+        assert_eq!(listen_fds(text("7"), text("2"), || 7), 2);
+        assert_eq!(listen_fds(text("8"), text("2"), || 7), 0);
+        assert_eq!(listen_fds(None, text("2"), || 7), 0);
+        assert_eq!(listen_fds(text("7"), text("-1"), || 7), 0);
+        assert_eq!(listen_fds(text("7"), text("4294967295"), || 7), InheritedFds::MAX);
     }
 
     #[test]

@@ -98,6 +98,13 @@ pub fn run(input: ChildInput<'_>) -> ! {
     for (number, step) in steps.iter().enumerate() {
         let prepared = if number == 0 { child.hold_host(steps) } else { Ok(()) };
         if let Err(error) = prepared.and_then(|()| child.perform(step)) {
+            if *step == Step::Execute && child.is_started {
+                // The container has been started, and its end is what its callers wait for.
+                if let Ok(stderr) = process::inherited_fd(2) {
+                    let _ = file::write_all(stderr, format!("{}\n", error.detail).as_bytes());
+                }
+                break;
+            }
             // With the runtime gone there is nobody left to tell.
             let _ = Report::Failed(error.of_step(step)).send(&child.socket);
             break;
@@ -161,6 +168,8 @@ struct Child<'p> {
     first_closed: u32,
     /// Nothing of the runtime's is left but the way to report.
     left: bool,
+    /// `start` has let it go on.
+    is_started: bool,
 }
 
 impl<'p> Child<'p> {
@@ -188,6 +197,7 @@ impl<'p> Child<'p> {
             umask: 0,
             first_closed: u32::MAX,
             left: false,
+            is_started: false,
         }
     }
 
@@ -236,6 +246,7 @@ impl<'p> Child<'p> {
             Step::RunHooks { kind, hooks } => self.run_hooks(*kind, hooks)?,
             Step::EnterRootfs(how) => self.enter_rootfs(*how)?,
             Step::SetRootfsPropagation(p) => root::set_propagation(c"/", *p)?,
+            Step::MakeDirectory { path } => program::make_dir(path)?,
             Step::RootfsReadOnly => self.make_root_read_only()?,
             Step::WriteSysctl { path, value } => self.write_sysctl(path, value)?,
             Step::ReadOnlyPath(place) => self.make_read_only(place)?,
@@ -260,6 +271,9 @@ impl<'p> Child<'p> {
             }
             Step::NewCoreCookie => schedule::create_core_cookie()?,
             Step::NewSession { terminal } => self.new_session(*terminal)?,
+            Step::OwnNullStreams => {
+                user::own_null_streams()?.into_iter().for_each(|null| self.spent.add(null));
+            }
             Step::OwnStdio { uid } => user::own_stdio(*uid)?,
             Step::SetUmask(mask) => {
                 process::set_umask(*mask);
@@ -269,7 +283,7 @@ impl<'p> Child<'p> {
             }
             Step::SetSelinux(label) => self.write_label("exec", "exec", label)?,
             Step::NoNewPrivileges => process::set_no_new_privileges()?,
-            Step::LimitBounding { keep } => user::limit_bounding(*keep)?,
+            Step::LimitBounding { keep, of } => user::limit_bounding(*of & !*keep)?,
             Step::SetUser { uid, gid, groups } => user::set(*uid, *gid, groups.as_deref())?,
             Step::SetEffective { effective } => user::set_effective(*effective)?,
             Step::RaisePermitted => user::set_effective(u64::MAX)?,
@@ -348,6 +362,7 @@ impl<'p> Child<'p> {
                     }
                 }
                 self.slots[slot.0] = None;
+                self.is_started = true;
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Mounts by descriptor.
 
 use super::{Child, Spent, StepError, StepResult, root};
-use crate::plan::{MountSource, MountStep, Place, TargetRule};
+use crate::plan::{Beneath, MountSource, MountStep, Place, TargetRule};
 use crate::spec::{FilesystemOption, MountAttributes};
 use kernel::mount::{self, CloneTree, SetAttributes};
 use kernel::rootdir::{Missing, RootDir};
@@ -78,7 +78,15 @@ impl Child<'_> {
             return Err(Errno::INVAL.into());
         };
         let base = self.base(&step.target)?;
-        let (target, existed) = open_or_make_directory(base, &step.target.path, step.target_rule)?;
+        let (target, existed) = match &step.target {
+            // In what was just mounted there is nothing yet.
+            Place { beneath: Beneath::Slot(_), path, .. } => base.make_new(path),
+            _ => None,
+        }
+        .map_or_else(
+            || open_or_make_directory(base, &step.target.path, step.target_rule),
+            |made| Ok((made, false)),
+        )?;
         let mut options = options.clone();
         if *mode_of_target && existed && !options.iter().any(|o| o.key == "mode") {
             let mode = format!("{:o}", file::kind(&target)?.mode);

@@ -29,6 +29,17 @@ impl Executable {
     }
 }
 
+/// Makes a directory where there is nothing.
+pub(super) fn make_dir(path: &str) -> StepResult {
+    let root = RootDir::new(file::open_dir_place(file::CWD, c"/")?);
+    let relative = path.trim_start_matches('/');
+    match root.open_dir(relative) {
+        Err(Errno::NOENT) => Ok(root.make(relative, Missing::Directory).map(drop)?),
+        // Whatever else is wrong with it shows when it is entered.
+        _ => Ok(()),
+    }
+}
+
 /// Enters `path`, through no magic link (`/proc/self/fd/7`), and makes
 /// sure that it is in the container (CVE-2024-21626).
 pub(super) fn change_dir(path: &str, create: bool) -> StepResult {
@@ -81,7 +92,8 @@ fn resolve(name: &str, env: &[String]) -> Result<String, StepError> {
             StepError::new(errno, quoted(&format!("stat {name}: no such file or directory")))
         }
         Errno::ACCESS => StepError::new(errno, quoted("permission denied")),
-        Errno::ISDIR => StepError::new(errno, quoted("is a directory")),
+        // The latter is what execve(2) says, and what callers look for.
+        Errno::ISDIR => StepError::new(errno, quoted("is a directory: permission denied")),
         errno => {
             let text = kernel::error_text(errno);
             StepError::new(errno, quoted(&format!("stat {name}: {text}")))
@@ -114,7 +126,8 @@ fn resolve(name: &str, env: &[String]) -> Result<String, StepError> {
 
 /// The home directory the container's own `/etc/passwd` gives `uid`; `/` if none.
 fn home_of(uid: u32) -> String {
-    let passwd = file::read_limited(file::CWD, c"/etc/passwd", MAX_PASSWD).unwrap_or_default();
+    let passwd = file::read_foreign_limited(file::CWD, c"/etc/passwd", MAX_PASSWD);
+    let passwd = passwd.unwrap_or_default();
     let passwd = String::from_utf8_lossy(&passwd);
     let home = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -130,7 +143,7 @@ impl Child<'_> {
         if std::mem::replace(&mut self.left, true) {
             return Ok(());
         }
-        signal::reset_ignored();
+        kernel::inherited::reset_signals();
         signal::unblock_all()?;
         // What the seccomp agent is sent over is needed after the filter is in force.
         if self.slots.iter().flatten().next().is_none() || self.seccomp.is_empty() {

@@ -5,6 +5,7 @@ use crate::spec::{NumberSet, Scheduler};
 use kernel::schedule::SchedulingAttributes;
 use kernel::{Errno, file, identity, process, rootdir};
 use std::ffi::CString;
+use std::os::fd::OwnedFd;
 
 /// Capability numbers end before this.
 const CAPABILITY_BITS: u32 = 64;
@@ -49,6 +50,25 @@ pub(super) fn node_mask(nodes: &NumberSet) -> Vec<u64> {
     mask
 }
 
+/// Opens the container's `/dev/null` where a standard stream is the host's, whose owner and mode the program
+/// could change. Without one it stays: there is nothing else to take its place.
+///
+/// Returns what was opened.
+pub(super) fn own_null_streams() -> Result<Option<OwnedFd>, StepError> {
+    let mut streams = kernel::start::null_streams().peekable();
+    if streams.peek().is_none() {
+        return Ok(None);
+    }
+    let null = match file::open_device(file::CWD, c"/dev/null") {
+        Ok(null) if file::kind(&null)?.is_char_device(1, 3) => null,
+        _ => return Ok(None),
+    };
+    for stream in streams {
+        process::dup_onto(&null, stream)?;
+    }
+    Ok(Some(null))
+}
+
 /// Gives the streams the user opens by name (`/dev/stdout`) to that user.
 pub(super) fn own_stdio(uid: u32) -> StepResult {
     for stream in 0..3 {
@@ -67,11 +87,8 @@ pub(super) fn own_stdio(uid: u32) -> StepResult {
     Ok(())
 }
 
-pub(super) fn limit_bounding(keep: u64) -> StepResult {
-    for number in 0..CAPABILITY_BITS {
-        if keep & (1 << number) != 0 {
-            continue;
-        }
+pub(super) fn limit_bounding(drop: u64) -> StepResult {
+    for number in (0..CAPABILITY_BITS).filter(|number| drop & (1 << number) != 0) {
         match identity::drop_bounding(number) {
             Ok(()) => {}
             // Past the last one this kernel knows.
@@ -89,7 +106,11 @@ pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
         identity::set_keep_capabilities(true)?;
     }
     if let Some(groups) = groups {
-        identity::set_groups(groups)?;
+        match identity::set_groups(groups) {
+            // Of one whose setgroups file says `deny`, the groups are the caller's own.
+            Err(Errno::PERM) if groups.is_empty() && kernel::namespace::in_user_namespace() => {}
+            other => other?,
+        }
     }
     identity::set_gid(gid)?;
     identity::set_uid(uid)?;

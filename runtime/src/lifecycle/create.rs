@@ -11,7 +11,8 @@ use super::handover::{
     connect_seccomp_agent, open_console, receive_console, send_pidfd, write_pid_file,
 };
 use super::prepare::{
-    check_console, check_inherited, check_rootfs, compile_filter, plan_cgroup, plan_options,
+    check_console, check_inherited, check_rootfs, compile_filter, is_rootless, plan_cgroup,
+    plan_options,
 };
 use super::{Context, LifecycleError, delete, entry, facts, idmap};
 use crate::cgroup::{Cgroup, CgroupPlan, CgroupRecord, ClonedInto};
@@ -68,6 +69,7 @@ pub fn launch(
     check_inherited(request.inherited)?;
     let config = bundle::read(&request.bundle)?;
     let mut network = NetworkAhead::begin(&config);
+    kernel::inherited::note();
     let bundle = Bundle::of(config, &request.bundle, context)?;
     if !bundle.spec.namespaces.user.is_inherited() {
         // It would not be the namespace wanted, and what a user namespace maps is found out by a
@@ -87,7 +89,7 @@ pub fn launch(
     }
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
-    let mut record = record(&bundle, request, &cgroup_plan, host.uid != 0);
+    let mut record = record(&bundle, request, &cgroup_plan, is_rootless(context.settings));
     if record.cgroup.ignores_shares(&bundle.spec.resources) {
         context.journal.warn(format_args!("{}", super::update::IGNORED_SHARES));
     }

@@ -34,6 +34,7 @@ pub fn exec(
     request: &ExecRequest,
     console: ConsoleEnd,
 ) -> Result<Launched, LifecycleError> {
+    kernel::inherited::note();
     let state = StateDir::open(&context.settings.root, &request.id)?;
     let record = state.record()?;
     let (init, pidfd) = open_init(&state, &record, request)?;

@@ -53,6 +53,7 @@ pub(super) fn probe(
         uid: identity::effective_uid(),
         gid: identity::effective_gid(),
         permitted: capabilities.permitted,
+        bounding: kernel::inherited::bounding(),
         in_user_namespace: kernel::namespace::in_user_namespace(),
         cgroup_mount: cgroup_mount(cgroup.places),
         cgroup_attach: legacy || cgroup.by_unit,

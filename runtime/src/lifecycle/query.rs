@@ -78,12 +78,16 @@ pub(super) fn status_of(
     if !init.is_alive().map_err(kernel_error("look at the init process"))? {
         return Ok(Status::Stopped);
     }
-    if state.awaits_start() {
-        return Ok(Status::Created);
-    }
-    Ok(match Cgroup::open(&record.cgroup).freezer_state() {
-        Ok(FreezerState::Frozen) => Status::Paused,
-        // Without a freezer nothing is paused.
-        _ => Status::Running,
+    Ok(if is_frozen(record) {
+        Status::Paused
+    } else if state.awaits_start() {
+        Status::Created
+    } else {
+        Status::Running
     })
+}
+
+/// Whether the container's processes stand still. Without a freezer nothing is paused.
+pub(super) fn is_frozen(record: &Record) -> bool {
+    matches!(Cgroup::open(&record.cgroup).freezer_state(), Ok(FreezerState::Frozen))
 }

@@ -4,7 +4,7 @@ use super::bundle::parse;
 use super::child::step_error;
 use super::create::document;
 use super::error::kernel_error;
-use super::query::status;
+use super::query::{is_frozen, status};
 use super::{Context, LifecycleError};
 use crate::container_id::ContainerId;
 use crate::hooks;
@@ -24,6 +24,10 @@ pub fn start(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleErro
     let init = state.init()?;
     let wrong = |status| LifecycleError::WrongStatus { verb: "start", status };
     let Some(init) = init else { return Err(wrong(status(&state, &record)?)) };
+    if is_frozen(&record) {
+        // It would never answer.
+        return Err(wrong(status(&state, &record)?));
+    }
     let socket = match state.connect() {
         Ok(socket) => socket,
         // Nobody waits there: it was started, or has ended.

@@ -46,6 +46,9 @@ pub fn plan_exec(
         let others = kinds.contains(CloneFlags::NEWPID).then_some((CloneFlags::NEWPID, init));
         stage = Some(Stage { user: Some(init), others: others.into_iter().collect() });
         kinds -= CloneFlags::NEWUSER;
+    } else if kinds.contains(CloneFlags::NEWPID) && host.in_user_namespace {
+        // The runtime's own pid namespace is not one that it could return to.
+        stage = Some(Stage { user: None, others: vec![(CloneFlags::NEWPID, init)] });
     } else if kinds.contains(CloneFlags::NEWPID) {
         pid_namespace = Some(init);
     }

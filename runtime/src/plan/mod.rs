@@ -33,6 +33,8 @@ pub struct HostFacts {
     pub gid: u32,
     /// The runtime's permitted capabilities.
     pub permitted: u64,
+    /// The runtime's bounding set, or more.
+    pub bounding: u64,
     /// Whether the runtime is in a user namespace other than the initial one.
     pub in_user_namespace: bool,
     /// How the container's cgroup is mounted where the spec asks for it.

@@ -264,7 +264,11 @@ impl<'a> Planner<'a> {
                 }
             }
             MountKind::Bind { source, recursive, nofollow, dest_nofollow, remount: false } => {
-                let rule = if *dest_nofollow { TargetRule::NoFollow } else { TargetRule::Follow };
+                let rule = match mount.destination.as_str() {
+                    "/proc" => TargetRule::ProcOnly,
+                    _ if *dest_nofollow => TargetRule::NoFollow,
+                    _ => TargetRule::Follow,
+                };
                 let source = self.bind_source(mount, source, *recursive, *nofollow);
                 self.push_mount(mount, target, rule, source, None);
             }
@@ -608,6 +612,9 @@ fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions, shared: bool) -> Ve
         steps.push(Step::SetRootfsPropagation(propagation));
     }
     if is_read_only(spec.root.access) {
+        // Afterwards it can't be made any more.
+        let cwd = spec.process.iter().map(|process| process.cwd.clone());
+        steps.extend(cwd.filter(|cwd| cwd != "/").map(|path| Step::MakeDirectory { path }));
         steps.push(Step::RootfsReadOnly);
     }
     steps

@@ -60,7 +60,11 @@ pub(super) fn plan_namespaces(
     }
 
     let joins_user = matches!(ns.user, Namespace::Join(_));
-    let staged = joins_user || (new.contains(CloneFlags::NEWUSER) && !files.is_empty());
+    // In a user namespace the runtime could not return to its own pid namespace.
+    let no_return =
+        host.in_user_namespace && files.iter().any(|file| file.kind == CloneFlags::NEWPID);
+    let staged =
+        joins_user || no_return || (new.contains(CloneFlags::NEWUSER) && !files.is_empty());
     let mut pid_namespace = None;
     let mut stage = None;
     let mut steps = vec![Step::DieWithRuntime];

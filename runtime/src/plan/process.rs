@@ -14,6 +14,8 @@ pub(crate) struct Confinement {
     labels: Vec<Step>,
     user: Step,
     capabilities: CapabilityPlan,
+    /// The bounding set to begin with, or more.
+    bounding: u64,
     cwd: String,
     umask: u32,
     no_new_privileges: bool,
@@ -79,6 +81,8 @@ pub(crate) fn plan_process(
             groups: (!groups_denied).then_some(groups),
         },
         capabilities,
+        // A new user namespace comes with all of them.
+        bounding: if in_user_namespace { u64::MAX } else { host.bounding },
         cwd: process.cwd.clone(),
         umask: process.user.umask.unwrap_or(0o022),
         no_new_privileges: process.no_new_privileges,
@@ -194,6 +198,9 @@ impl Confinement {
     /// From entering the root to the change of user.
     pub(crate) fn before_user(&self, terminal: Option<Slot>) -> Vec<Step> {
         let mut steps = vec![Step::NewSession { terminal }];
+        if terminal.is_none() {
+            steps.push(Step::OwnNullStreams);
+        }
         if terminal.is_some() || self.uid != 0 {
             steps.push(Step::OwnStdio { uid: self.uid });
         }
@@ -256,7 +263,7 @@ impl Confinement {
         // the program starts.
         let mut steps = vec![
             Step::ChangeDirectory { path: self.cwd.clone(), create: make_cwd },
-            Step::LimitBounding { keep: self.capabilities.bounding },
+            Step::LimitBounding { keep: self.capabilities.bounding, of: self.bounding },
             self.user.clone(),
             Step::SetUmask(self.umask),
         ];

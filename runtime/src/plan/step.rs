@@ -209,6 +209,8 @@ pub enum Step {
     LimitBounding {
         /// Capabilities kept.
         keep: u64,
+        /// Those that the set has, or more.
+        of: u64,
     },
     /// Groups, group, user; capabilities stay permitted.
     SetUser {
@@ -246,11 +248,18 @@ pub enum Step {
     },
     /// Find the program, so that a missing one fails `create`.
     FindProgram,
+    /// Make a directory of the container where there is none.
+    MakeDirectory {
+        /// The path.
+        path: String,
+    },
     /// Close-on-exec from this descriptor up.
     SealDescriptors {
         /// The first one.
         first: u32,
     },
+    /// Take the container's `/dev/null` for standard streams that are the host's.
+    OwnNullStreams,
     /// Let a signal that means the container's end be one, before anybody could send it.
     HeedSignals,
     /// Tell the runtime that all went well.

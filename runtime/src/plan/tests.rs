@@ -9,6 +9,7 @@ fn host() -> HostFacts {
         uid: 0,
         gid: 0,
         permitted: u64::MAX,
+        bounding: u64::MAX,
         in_user_namespace: false,
         cgroup_mount: CgroupMount::Unified {
             own: PathBuf::from("/sys/fs/cgroup/c"),

@@ -94,7 +94,7 @@ fn proc_volume(scene: &Scene) -> Result<()> {
     let source = bundle.host_path("/fake");
     bundle.bind(&source, "/proc", &["rw"]);
     with_sysctl(&mut bundle);
-    let _ = scene.run(&bundle)?;
+    scene.run(&bundle)?.fails_naming(&["proc"])?;
     equal("the fake sysctl", fs::read_to_string(&fake)?.as_str(), "unwritten")
 }
 

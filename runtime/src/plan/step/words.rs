@@ -120,6 +120,9 @@ impl fmt::Display for Step {
             Step::EnterRootfs(EnterRootfs::Move) => f.write_str("move the rootfs over the root"),
             Step::EnterRootfs(EnterRootfs::Chroot) => f.write_str("change root to the rootfs"),
             Step::SetRootfsPropagation(p) => write!(f, "make the rootfs {p}"),
+            Step::MakeDirectory { path } => {
+                write!(f, "make the directory {path}, if it is missing")
+            }
             Step::RootfsReadOnly => f.write_str("make the rootfs read-only"),
             Step::WriteSysctl { path, value } => write!(f, "set sysctl `{path}` to `{value}`"),
             Step::ReadOnlyPath(place) => write!(f, "make {place} read-only"),
@@ -144,6 +147,7 @@ impl fmt::Display for Step {
             Step::NewSession { terminal: Some(_) } => {
                 f.write_str("start a session on the terminal")
             }
+            Step::OwnNullStreams => f.write_str("take the container's /dev/null for the host's"),
             Step::OwnStdio { uid } => write!(f, "give stdio to user {uid}"),
             Step::SetUmask(mask) => write!(f, "set umask {mask:03o}"),
             Step::SetAppArmor(profile) => write!(f, "set AppArmor profile `{profile}`"),

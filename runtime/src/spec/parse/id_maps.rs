@@ -23,6 +23,44 @@ pub(super) fn read_id_map(
     Ok(map)
 }
 
+/// Reads what stands after `idmap=`: `uids=0-1000-10#10-2000-5;gids=0-1000-10`, crun(1). The first number is an
+/// id of the file system, the second what it becomes.
+pub(super) fn mapping_option(
+    text: &str,
+    at: &At<'_>,
+) -> Result<(Vec<wire::IdMapping>, Vec<wire::IdMapping>), SpecError> {
+    let unsupported = |why| at.error(Problem::Unsupported { value: text.to_owned(), why });
+    let form = || unsupported("it is not of the form `idmap=uids=0-1000-10;gids=0-1000-10`");
+    let (mut uids, mut gids) = (None, None);
+    for part in text.split(';') {
+        let (side, ranges) = match part.split_once('=') {
+            Some(("uids", ranges)) => (&mut uids, ranges),
+            Some(("gids", ranges)) => (&mut gids, ranges),
+            _ => return Err(form()),
+        };
+        if ranges.starts_with('@') {
+            let why = "write the ids as the host has them, not beside those of the container (`@`)";
+            return Err(unsupported(why));
+        }
+        let range = |text: &str| {
+            let mut numbers = text.split('-').map(|number| number.parse().ok());
+            let mut next = || numbers.next().flatten();
+            let (container_id, host_id, size) = (next()?, next()?, next()?);
+            let mapping = wire::IdMapping {
+                container_id: Some(container_id),
+                host_id: Some(host_id),
+                size: Some(size),
+            };
+            numbers.next().is_none().then_some(mapping)
+        };
+        let ranges = ranges.split('#').map(range).collect::<Option<Vec<_>>>();
+        if side.replace(ranges.ok_or_else(form)?).is_some() {
+            return Err(form());
+        }
+    }
+    uids.zip(gids).ok_or_else(form)
+}
+
 fn read_id_range(mapping: wire::IdMapping, at: &At<'_>) -> Result<IdRange, SpecError> {
     let wire::IdMapping { container_id, host_id, size } = mapping;
     let (at_container, at_host, at_size) =

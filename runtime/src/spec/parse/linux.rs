@@ -104,11 +104,26 @@ pub(super) fn read_linux(
 fn read_cgroups_path(path: Option<Text<'_>>, at: &At<'_>) -> Result<Option<String>, SpecError> {
     let Some(path) = path.filter(|path| !path.is_empty()) else { return Ok(None) };
     checks::path(&path, at)?;
-    if path.split('/').any(|part| part == "..") || path.contains('\n') {
-        let expected = "a path of a cgroup without `..` and newlines";
+    let climbs = path.split('/').any(|part| part == "..");
+    if path.contains('\n') || climbs && path.contains(':') {
+        let expected = "a path of a cgroup without newlines, or a unit of systemd without `..`";
         return at.fail(Problem::Malformed { value: path.into_string(), expected });
     }
-    Ok(Some(path.into_string()))
+    let path = if climbs { without_parents(&path) } else { path.into_string() };
+    Ok((!path.is_empty()).then_some(path))
+}
+
+/// A path that leads nowhere above where it begins, as runc has it.
+fn without_parents(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        match part {
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
 }
 
 fn read_propagation(name: Option<Text<'_>>, at: &At<'_>) -> Result<Option<Propagation>, SpecError> {

@@ -246,7 +246,10 @@ fn read_config(config: wire::Config<'_>, cx: &mut Context<'_>) -> Result<Contain
     } = config;
     let oci_version = version::read_version(oci_version, &at.field("ociVersion"))?;
     let root = read_root(root, &at.field("root"), cx)?;
-    let linux = linux::read_linux(linux.unwrap_or_default(), &at.field("linux"), cx)?;
+    let mut linux = linux::read_linux(linux.unwrap_or_default(), &at.field("linux"), cx)?;
+    if version::zero_pids_are_unlimited(&oci_version) {
+        linux.resources.pids_limit = linux.resources.pids_limit.filter(|limit| *limit != 0);
+    }
     let mut mounts = mounts::read_mounts(mounts, &linux.namespaces, &at.field("mounts"), cx)?;
     mounts.iter_mut().for_each(|mount| mount.strip_rootfs(&root.path));
     let process = match process {

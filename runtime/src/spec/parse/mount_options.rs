@@ -168,6 +168,8 @@ pub(super) struct MountOptions {
     pub(super) propagation: Vec<Propagation>,
     /// `Some(recursive)` for `idmap` and `ridmap`.
     pub(super) idmap: Option<bool>,
+    /// What stands after `idmap=` or `ridmap=`, with its place in the list.
+    pub(super) id_map: Option<(usize, String)>,
     pub(super) copy_up: bool,
     pub(super) source_nofollow: bool,
     pub(super) destination_nofollow: bool,
@@ -192,7 +194,12 @@ pub(super) fn parse_mount_options<'a>(options: impl Iterator<Item = &'a str>) ->
     let mut atime = AtimeChoice::default();
     let mut atime_all = None;
     for (index, option) in options.enumerate() {
-        match lookup(option) {
+        let (name, id_map) = match option.split_once('=') {
+            Some((name @ ("idmap" | "ridmap"), map)) => (name, Some(map)),
+            _ => (option, None),
+        };
+        read.id_map = id_map.map(|map| (index, map.to_owned())).or(read.id_map);
+        match lookup(name) {
             Some(effect) => read.apply(effect, index, &mut atime, &mut atime_all),
             None if is_for_mount8(option) => read.for_mount8.push(index),
             None => read.data.push((index, filesystem_option(option))),

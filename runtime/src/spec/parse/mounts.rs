@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::at::At;
 use super::checks::{self, list, no_nul, non_empty, required};
-use super::id_maps::read_id_map;
+use super::id_maps::{mapping_option, read_id_map};
 use super::mount_options::{MountOptions, parse_mount_options};
 use super::{Context, Problem, SpecError, WarningReason, limits};
 use crate::spec::wire::{self, Text};
@@ -35,6 +35,17 @@ fn read_mount(
     let words = read_options(options, &at_options)?;
     let options = parse_mount_options(words.iter().map(|word| &**word));
     ignore(&options.for_mount8, "it is for mount(8)", &words, &at_options, cx);
+    let (uid_mappings, gid_mappings) = match &options.id_map {
+        None => (uid_mappings, gid_mappings),
+        Some(_) if uid_mappings.is_some() || gid_mappings.is_some() => {
+            let what = "the mapping in `options`";
+            return at.field("uidMappings").fail(Problem::Contradicts { what });
+        }
+        Some((index, text)) => {
+            let (uids, gids) = mapping_option(text, &at_options.index(*index))?;
+            (Some(uids), Some(gids))
+        }
+    };
     let idmap = read_idmap(options.idmap, uid_mappings, gid_mappings, namespaces, at)?;
     let kind = read_kind(r#type, source, &options, &words, at, cx)?;
     if matches!(kind, MountKind::Bind { .. } | MountKind::Cgroup { .. }) {

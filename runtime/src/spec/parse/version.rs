@@ -23,6 +23,12 @@ pub(super) fn read_version(text: Option<Text<'_>>, at: &At<'_>) -> Result<String
     Ok(text.into_string())
 }
 
+/// Whether a configuration of this version, a valid one, means no limit where it says 0 for `pids.limit`: until 1.2
+/// 0 stood for what wasn't set.
+pub(super) fn zero_pids_are_unlimited(version: &str) -> bool {
+    parse_semver(version).is_some_and(|(_, minor)| minor < 3)
+}
+
 /// Major and minor number; `None` if `text` is no version of SemVer 2.0.0.
 fn parse_semver(text: &str) -> Option<(u64, u64)> {
     let (text, build) = split_off(text, '+');

@@ -241,13 +241,20 @@ fn cgroups_paths_stay_as_written_and_do_not_climb() {
         assert_eq!(spec.cgroups_path.as_deref(), Some(path));
     }
     assert_eq!(accepted(r#"{"linux":{"cgroupsPath":""}}"#).cgroups_path, None);
-    for path in ["..", "/a/../b", "a/..", "a\\nb"] {
+    for (path, clean) in
+        [("/../../b", "/b"), ("/a/../b/./c", "/b/c"), ("a/../../b", "b"), ("/..", "/")]
+    {
+        let spec = accepted(&format!("{{\"linux\":{{\"cgroupsPath\":\"{path}\"}}}}"));
+        assert_eq!(spec.cgroups_path.as_deref(), Some(clean));
+    }
+    assert_eq!(accepted(r#"{"linux":{"cgroupsPath":"a/.."}}"#).cgroups_path, None);
+    for path in ["a/../b:c:d", "a\\nb"] {
         let shown = path.replace("\\n", "\n");
         check_linux(
             &format!("{{\"cgroupsPath\":\"{path}\"}}"),
             &format!(
-                "error: `linux.cgroupsPath`: `{shown}` is not a path of a cgroup without `..` and \
-                 newlines"
+                "error: `linux.cgroupsPath`: `{shown}` is not a path of a cgroup without newlines, or a \
+                 unit of systemd without `..`"
             ),
         );
     }

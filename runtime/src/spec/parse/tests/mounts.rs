@@ -279,6 +279,23 @@ fn an_id_mapping_has_both_sides_or_a_user_namespace() {
         "error: `mounts[0].options`: needs `uidMappings` and `gidMappings`, or a user namespace, \
          for an id mapping",
     );
+    let option =
+        |map: &str| format!(r#""destination":"/a","source":"/b","options":["bind","idmap={map}"]"#);
+    check_mount(&option("uids=0-1-2#5-6-7;gids=0-1-2"), "");
+    check_mount(
+        &option("uids=@0-1-2;gids=0-1-2"),
+        "error: `mounts[0].options[1]`: `uids=@0-1-2;gids=0-1-2` is not supported: write the ids as \
+         the host has them, not beside those of the container (`@`)",
+    );
+    for form in ["", "uids=0-1-2", "uids=0-1;gids=0-1-2", "uids=0-1-2-3;gids=0-1-2", "x"] {
+        check_mount(
+            &option(form),
+            &format!(
+                "error: `mounts[0].options[1]`: `{form}` is not supported: it is not of the form \
+                 `idmap=uids=0-1000-10;gids=0-1000-10`"
+            ),
+        );
+    }
     // Without `idmap` the mappings themselves ask for it, as for runc.
     let spec = accepted(&format!(
         "{{\"mounts\":[{{\"destination\":\"/a\",\"source\":\"/b\",\"options\":[\"rbind\"],\
