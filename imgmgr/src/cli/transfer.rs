@@ -70,8 +70,8 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 }
 
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
-    let parse = |text: &String| text.parse::<Location>().map_err(CommandError::usage);
-    let (from, to) = (parse(&args.source)?, parse(&args.destination)?);
+    let from: Location = args.source.parse().map_err(CommandError::usage)?;
+    let to = Location::destination(&args.destination).map_err(CommandError::usage)?;
     let referrers = referrers(&args.referrers, args.platform.all);
     let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
     if let Some(path) = &args.digestfile {
@@ -167,8 +167,10 @@ pub(crate) fn load(context: &Context, args: &LoadArgs) -> Done {
 fn name_of(image: &ImageEntry) -> String {
     match Reference::parse(&image.name) {
         Ok(reference) if image.name.contains(['/', ':']) => reference.to_string(),
-        _ if image.name.is_empty() => format!("localhost/loaded:{}", image.target.digest.short()),
-        _ => format!("localhost/loaded:{}", image.name),
+        _ => Reference::parse(&format!("localhost/loaded:{}", image.name)).map_or_else(
+            |_| format!("localhost/loaded:{}", image.target.digest.short()),
+            |reference| reference.to_string(),
+        ),
     }
 }
 

@@ -71,12 +71,40 @@ pub enum CopyError {
         source: ManifestError,
     },
     /// Several images where one was expected.
-    #[error("`{}` holds {count} images; name one of them", path.display())]
+    #[error("`{}` holds several images; name one of them: {}", path.display(), listed(names))]
     SeveralImages {
-        /// The layout or archive.
+        /// The archive.
         path: PathBuf,
-        /// How many.
-        count: usize,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A directory that is not ours to write to.
+    #[error(
+        "`{}` is not empty and holds no image of `dir:`; name an absent or empty directory",
+        path.display()
+    )]
+    ForeignDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// An archive that would be lost.
+    #[error(
+        "`{}` exists, and a docker-archive: can't be added to; remove it, or name another file",
+        path.display()
+    )]
+    ArchiveExists {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// A name that an archive has not.
+    #[error("`{}` has no image `{name}`; it has {}", path.display(), listed(names))]
+    NotInArchive {
+        /// The archive.
+        path: PathBuf,
+        /// As it was asked for.
+        name: String,
+        /// What there is.
+        names: Vec<String>,
     },
     /// Something that only an image of one platform can be made into.
     #[error("an index can't become {what}; choose a platform")]
@@ -114,6 +142,22 @@ impl CopyError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
+}
+
+/// The most names that a message tells.
+const MAX_LISTED: usize = 10;
+
+/// Names for a message.
+fn listed(names: &[String]) -> String {
+    let named = |name: &String| match name.as_str() {
+        "" => "one without a name".to_owned(),
+        name => format!("`{}`", name.escape_debug()),
+    };
+    let mut shown: Vec<String> = names.iter().take(MAX_LISTED).map(named).collect();
+    if names.len() > MAX_LISTED {
+        shown.push(format!("{} more", names.len() - MAX_LISTED));
+    }
+    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
 }
 
 type Result<T> = std::result::Result<T, CopyError>;
@@ -179,6 +223,7 @@ impl Drop for Scratch {
 /// # Errors
 /// [`CopyError`].
 pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
+    check_destination(to)?;
     let held = take_in(context, from, to).await?;
     let mut target = held.entry.target.clone();
     if let Platforms::One(platform) = &context.pull.platforms {
@@ -226,6 +271,20 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
         referrers::take_along(context, &held, from, to, &target).await?;
     }
     Ok(target)
+}
+
+/// Refuses a file or directory that would be lost, before anything is fetched for it.
+fn check_destination(to: &Location) -> Result<()> {
+    match to {
+        Location::Dir(path) => dir::check(path),
+        // A pipe has no length.
+        Location::DockerArchive(path, _)
+            if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) =>
+        {
+            Err(CopyError::ArchiveExists { path: path.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The name in the own store: normalised if it is a reference.
@@ -306,18 +365,19 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
             unreachable!("these are no files")
         }
     };
-    let count = images.len();
+    let path = path.clone();
+    let names: Vec<String> = images.iter().map(|entry| entry.name.clone()).collect();
     let mut fitting = images.into_iter().filter(|entry| match &wanted {
         Some(name) => entry.name == *name || entry.name == store_name(name),
         None => true,
     });
     let entry = match (fitting.next(), wanted) {
         (Some(entry), Some(_)) => entry,
-        (Some(entry), None) if count == 1 => entry,
-        (None, Some(name)) => return Err(StoreError::NoImage { name }.into()),
-        _ => return Err(CopyError::SeveralImages { path: path.clone(), count }),
+        (Some(entry), None) if names.len() == 1 => entry,
+        (None, Some(name)) => return Err(CopyError::NotInArchive { path, name, names }),
+        _ => return Err(CopyError::SeveralImages { path, names }),
     };
-    archive_in::check_whole(store, std::slice::from_ref(&entry), path)?;
+    archive_in::check_whole(store, std::slice::from_ref(&entry), &path)?;
     Ok(entry)
 }
 
