@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use imgmgr::copy::{self, ArchiveForm, Location, Referrers};
+use imgmgr::copy::{self, ArchiveForm, Digests, Location, Referrers};
 use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
@@ -58,10 +58,9 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
     let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
-    let digest =
-        copy_one(context, &from, &Location::Registry(to.clone()), platforms, Referrers::Leave)?
-            .digest;
-    line(format_args!("pushed: {} {digest}", to.familiar()))
+    let (place, referrers) = (Location::Registry(to.clone()), Referrers::Leave);
+    let pushed = copy_one(context, &from, &place, platforms, referrers, Digests::Preserve)?;
+    line(format_args!("pushed: {} {}", to.familiar(), pushed.digest))
 }
 
 /// What is in the store goes as it is, unless a platform was named.
@@ -73,7 +72,9 @@ pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let from: Location = args.source.parse().map_err(CommandError::usage)?;
     let to = Location::destination(&args.destination).map_err(CommandError::usage)?;
     let referrers = referrers(&args.referrers, args.platform.all);
-    let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
+    let digests = if args.preserve_digests { Digests::Preserve } else { Digests::MayChange };
+    let platforms = platforms(&args.platform)?;
+    let copied = copy_one(context, &from, &to, platforms, referrers, digests)?;
     if let Some(path) = &args.digestfile {
         std::fs::write(path, copied.digest.to_string())?;
     }
@@ -91,6 +92,7 @@ fn copy_one(
     to: &Location,
     platforms: Platforms,
     referrers: Referrers,
+    digests: Digests,
 ) -> Done<Descriptor> {
     let needs_store = |place: &Location| matches!(place, Location::Store(_));
     let store = if needs_store(from) || needs_store(to) {
@@ -100,7 +102,8 @@ fn copy_one(
         Store::view(&context.store_path()).or_else(|_| context.store())?
     };
     let display = Display::start(context.global.progress, false);
-    let copying = context.copying(store, platforms, referrers, &display)?;
+    let mut copying = context.copying(store, platforms, referrers, &display)?;
+    copying.digests = digests;
     let client = copying.client.clone();
     context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
 }

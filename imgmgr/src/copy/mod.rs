@@ -7,9 +7,11 @@ mod archive_in;
 mod archive_out;
 mod dir;
 mod location;
+mod oci_form;
 mod referrers;
 mod tree;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ use crate::reference::Reference;
 use crate::registry::{Client, MountFrom, RegistryError};
 use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
 use crate::trust::{TrustError, check_file};
+use oci_form::{OciForm, oci_form};
+use tree::copy_tree_without;
 
 /// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +99,19 @@ pub enum CopyError {
     ArchiveExists {
         /// The archive.
         path: PathBuf,
+    },
+    /// A digest that was to stay.
+    #[error(
+        "`{digest}` is docker's form of an image; in OCI's, which goes to {to}, it is `{new}`, and the digest \
+         was to be preserved"
+    )]
+    DigestChanges {
+        /// What was to be copied.
+        digest: Digest,
+        /// What it would become.
+        new: Digest,
+        /// The transport.
+        to: &'static str,
     },
     /// A name that an archive has not.
     #[error("`{}` has no image `{name}`; it has {}", path.display(), listed(names))]
@@ -175,6 +192,8 @@ pub struct CopyContext {
     pub pull: PullOptions,
     /// Whether what refers to an image goes along: signatures, attestations, SBOMs.
     pub referrers: Referrers,
+    /// Whether docker's form of an image may become OCI's, where a layout is written.
+    pub digests: Digests,
     /// For layouts that are written.
     pub durability: Durability,
     /// Hears about blobs.
@@ -188,6 +207,15 @@ pub enum Referrers {
     TakeAlong,
     /// It stays.
     Leave,
+}
+
+/// Whether a copy may have another digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digests {
+    /// Where its form must change.
+    MayChange,
+    /// Never: a copy that would is refused.
+    Preserve,
 }
 
 /// An image in some store, and what keeps it there.
@@ -229,6 +257,7 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
     if let Platforms::One(platform) = &context.pull.platforms {
         target = held.store.choose(&held.entry.name, &target, platform)?;
     }
+    let form = form_for(context, &held.store, &target, to)?;
     match to {
         Location::Registry(reference) => {
             let request = PushRequest {
@@ -243,11 +272,11 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
         }
         Location::Store(name) => {
             let name = store_name(name);
-            put_into(&held, &context.store, &name, &target).await?;
+            put_into(&held, &context.store, &name, &target, &form).await?;
         }
         Location::Layout(path, name) => {
             let store = Store::open_real(path, context.durability)?;
-            put_into(&held, &store, name.as_deref().unwrap_or_default(), &target).await?;
+            put_into(&held, &store, name.as_deref().unwrap_or_default(), &target, &form).await?;
         }
         Location::OciArchive(..) | Location::DockerArchive(..) | Location::Dir(_) => {
             let (store, target, to) = (held.store.clone(), target.clone(), to.clone());
@@ -267,10 +296,31 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
             written.await.map_err(|source| CopyError::Task { source })??;
         }
     }
-    if context.referrers == Referrers::TakeAlong {
+    // What refers to the image by another digest than the copy has would refer to nothing.
+    if context.referrers == Referrers::TakeAlong && form.target.digest == target.digest {
         referrers::take_along(context, &held, from, to, &target).await?;
     }
-    Ok(target)
+    Ok(form.target)
+}
+
+/// What the image will be at its destination.
+fn form_for(
+    context: &CopyContext,
+    store: &Store,
+    target: &Descriptor,
+    to: &Location,
+) -> Result<OciForm> {
+    let to = match to {
+        Location::Layout(..) => "an oci: layout",
+        Location::OciArchive(..) => "an oci-archive:",
+        _ => return Ok(OciForm { target: target.clone(), replaced: HashSet::new() }),
+    };
+    let form = oci_form(store, target, &mut |_, _| Ok(()))?;
+    let (digest, new) = (target.digest.clone(), form.target.digest.clone());
+    if context.digests == Digests::Preserve && new != digest {
+        return Err(CopyError::DigestChanges { digest, new, to });
+    }
+    Ok(form)
 }
 
 /// Refuses a file or directory that would be lost, before anything is fetched for it.
@@ -381,21 +431,39 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
     Ok(entry)
 }
 
-async fn put_into(held: &Held, to: &Store, name: &str, target: &Descriptor) -> Result<()> {
+async fn put_into(
+    held: &Held,
+    to: &Store,
+    name: &str,
+    target: &Descriptor,
+    form: &OciForm,
+) -> Result<()> {
     let mut entry = held.entry.clone();
-    if entry.target.digest != target.digest {
-        // Of one platform of what was held.
+    if entry.target.digest != form.target.digest {
+        // Of one platform of what was held, or of another form.
         (entry.size, entry.created) = (None, None);
     }
     entry.name = name.to_owned();
-    entry.target = Descriptor { annotations: None, ..target.clone() };
+    entry.target = Descriptor { annotations: None, ..form.target.clone() };
     let (from, to, target) = (held.store.clone(), to.clone(), target.clone());
-    let copied = tokio::task::spawn_blocking(move || {
+    let replaced = form.replaced.clone();
+    let copied = tokio::task::spawn_blocking(move || -> Result<()> {
         let lease = to.lease()?;
         if from.root() != to.root() {
-            copy_tree(&from, &to, &target, &lease)?;
+            copy_tree_without(&replaced, &from, &to, &target, &lease)?;
         }
-        to.tag(&entry)
+        if !replaced.is_empty() {
+            oci_form(&from, &target, &mut |new, bytes| {
+                lease.put(&new.media_type, bytes)?;
+                Ok(())
+            })?;
+        }
+        to.tag(&entry)?;
+        if entry.name.is_empty() && replaced.contains(&target.digest) {
+            // It came in under no name in its old form.
+            to.forget_nameless(&target.digest)?;
+        }
+        Ok(())
     });
-    Ok(copied.await.map_err(|source| CopyError::Task { source })??)
+    copied.await.map_err(|source| CopyError::Task { source })?
 }
