@@ -5,7 +5,9 @@
 
 mod archive_in;
 mod archive_out;
+mod archive_stream;
 mod dir;
+mod error;
 mod location;
 mod oci_form;
 mod referrers;
@@ -17,165 +19,21 @@ use std::sync::Arc;
 
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
 pub use archive_out::{ArchiveForm, save, save_file};
+pub use error::CopyError;
 pub use location::{Location, LocationError};
 pub use referrers::is_referrer_tag;
 pub use tree::copy_tree;
 
-use crate::digest::Digest;
-use crate::image::{Descriptor, ManifestError};
+use crate::image::Descriptor;
 use crate::progress::Progress;
-use crate::pull::{Platforms, PullError, PullOptions, pull};
+use crate::pull::{Platforms, PullOptions, pull};
 use crate::push::{Absent, PushRequest, push};
 use crate::reference::Reference;
-use crate::registry::{Client, MountFrom, RegistryError};
-use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
-use crate::trust::{TrustError, check_file};
+use crate::registry::{Client, MountFrom};
+use crate::store::{Durability, ImageEntry, Lease, Store};
+use crate::trust::check_file;
 use oci_form::{OciForm, oci_form};
 use tree::copy_tree_without;
-
-/// Why a copy failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// While pulling.
-    #[error(transparent)]
-    Pull(#[from] PullError),
-    /// While pushing.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// In a store or layout.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The policy.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// A file operation failed.
-    #[error("cannot {action} `{}`", path.display())]
-    Io {
-        /// As a verb.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// An archive that can't be used.
-    #[error("`{}` is not a usable archive: {reason}", path.display())]
-    Archive {
-        /// The archive.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A manifest that can't be used.
-    #[error("`{}` holds a manifest that can't be used", path.display())]
-    Manifest {
-        /// The directory or archive.
-        path: PathBuf,
-        /// Why.
-        source: ManifestError,
-    },
-    /// Several images where one was expected.
-    #[error("`{}` holds several images; name one of them: {}", path.display(), listed(names))]
-    SeveralImages {
-        /// The archive.
-        path: PathBuf,
-        /// Their names.
-        names: Vec<String>,
-    },
-    /// A directory that is not ours to write to.
-    #[error(
-        "`{}` is not empty and holds no image of `dir:`; name an absent or empty directory",
-        path.display()
-    )]
-    ForeignDirectory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// An archive that would be lost.
-    #[error(
-        "`{}` exists, and a docker-archive: can't be added to; remove it, or name another file",
-        path.display()
-    )]
-    ArchiveExists {
-        /// The archive.
-        path: PathBuf,
-    },
-    /// A digest that was to stay.
-    #[error(
-        "`{digest}` is docker's form of an image; in OCI's, which goes to {to}, it is `{new}`, and the digest \
-         was to be preserved"
-    )]
-    DigestChanges {
-        /// What was to be copied.
-        digest: Digest,
-        /// What it would become.
-        new: Digest,
-        /// The transport.
-        to: &'static str,
-    },
-    /// A name that an archive has not.
-    #[error("`{}` has no image `{name}`; it has {}", path.display(), listed(names))]
-    NotInArchive {
-        /// The archive.
-        path: PathBuf,
-        /// As it was asked for.
-        name: String,
-        /// What there is.
-        names: Vec<String>,
-    },
-    /// Something that only an image of one platform can be made into.
-    #[error("an index can't become {what}; choose a platform")]
-    IndexUnsupported {
-        /// The transport.
-        what: &'static str,
-    },
-    /// More refers to an image than a copy takes along.
-    #[error("more than {limit} manifests refer to `{digest}`")]
-    TooManyReferrers {
-        /// The image.
-        digest: Digest,
-        /// How many would go along.
-        limit: usize,
-    },
-    /// A thread of ours died.
-    #[error("an internal task failed")]
-    Task {
-        /// How.
-        source: tokio::task::JoinError,
-    },
-}
-
-impl CopyError {
-    /// Whether it was [`Client::interrupt`](crate::registry::Client::interrupt).
-    pub fn is_interrupted(&self) -> bool {
-        let of = |error: &RegistryError| matches!(error, RegistryError::Interrupted);
-        match self {
-            Self::Registry(error) | Self::Pull(PullError::Registry(error)) => of(error),
-            _ => false,
-        }
-    }
-
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
-    }
-}
-
-/// The most names that a message tells.
-const MAX_LISTED: usize = 10;
-
-/// Names for a message.
-fn listed(names: &[String]) -> String {
-    let named = |name: &String| match name.as_str() {
-        "" => "one without a name".to_owned(),
-        name => format!("`{}`", name.escape_debug()),
-    };
-    let mut shown: Vec<String> = names.iter().take(MAX_LISTED).map(named).collect();
-    if names.len() > MAX_LISTED {
-        shown.push(format!("{} more", names.len() - MAX_LISTED));
-    }
-    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
-}
 
 type Result<T> = std::result::Result<T, CopyError>;
 

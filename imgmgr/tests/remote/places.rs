@@ -250,3 +250,31 @@ fn dockers_images_become_ocis_in_layouts() {
         skopeo(&["copy", "--insecure-policy", "--all", &all, &scene.at("dir", "theirs")]);
     }
 }
+
+#[test]
+fn compressed_archives_are_read() {
+    let scene = Scene::new();
+    let place = &scene.place;
+    place.run(&["copy", &scene.image(), "r.io/a:1"]);
+    let plain = place.path("a.tar");
+    place.run(&["save", "--output", plain.to_str().unwrap(), "r.io/a:1"]);
+    let zstd = place.path("a.tar.zst");
+    fs::write(&zstd, zstd::encode_all(&*fs::read(&plain).unwrap(), 3).unwrap()).unwrap();
+    succeeds(Command::new("gzip").arg("--keep").arg(&plain));
+    for name in ["a.tar.gz", "a.tar.zst"] {
+        for kind in ["docker-archive", "oci-archive"] {
+            let to = scene.at("oci", &format!("{kind}.{name}"));
+            assert_eq!(place.run(&["copy", &scene.at(kind, name), &to]).trim(), scene.digest);
+        }
+        let other = Place::new();
+        other.run(&["load", "--input", place.path(name).to_str().unwrap()]);
+        assert_eq!(other.run(&["list", "--quiet"]), "r.io/a:1\n");
+        assert_eq!(other.run(&["fsck"]), "clean\n");
+    }
+    let cut = place.path("cut.tar");
+    fs::write(&cut, &fs::read(&plain).unwrap()[..4000]).unwrap();
+    let error = place.fails(1, &["load", "--input", cut.to_str().unwrap()]);
+    assert!(error.contains("it ends within `blobs/"), "{error}");
+    let error = place.fails(1, &["load", "--input", "/etc/passwd"]);
+    assert!(error.contains("no tar archive") && !error.contains("root"), "{error}");
+}
