@@ -241,7 +241,7 @@ impl Context {
 
     pub(crate) fn copying(
         &self,
-        store: Store,
+        store: Option<Store>,
         platforms: Platforms,
         referrers: Referrers,
         display: &Display,

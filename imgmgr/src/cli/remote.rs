@@ -6,7 +6,7 @@ use imgmgr::copy::Location;
 use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest, Platform};
 use imgmgr::reference::{Reference, Repository};
 use imgmgr::registry::{Client, Credential, CredentialSource};
-use imgmgr::store::Store;
+use imgmgr::store::{ImageEntry, Store};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 
@@ -33,14 +33,13 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
             let client = context.client()?;
             context.wait(inspect_remote(&client, &reference, &platform, args))?
         }
-        Location::Store(name) => inspect_local(&context.store()?, Some(&name), &platform, args)?,
-        Location::Layout(path, name) => {
-            inspect_local(&Store::view(&path)?, name.as_deref(), &platform, args)?
+        Location::Store(name) => {
+            let store = context.store()?;
+            inspect_local(&store, &store.resolve(&name)?, &platform, args)?
         }
-        other => {
-            return Err(CommandError::usage(format!(
-                "`{other}` can't be inspected; copy it first"
-            )));
+        file => {
+            let held = imgmgr::copy::open(&file, &std::env::temp_dir())?;
+            inspect_local(held.store(), held.entry(), &platform, args)?
         }
     };
     if args.raw && !args.config {
@@ -116,11 +115,10 @@ async fn inspect_remote(
 
 fn inspect_local(
     store: &Store,
-    name: Option<&str>,
+    entry: &ImageEntry,
     platform: &Platform,
     args: &InspectArgs,
 ) -> Done<Found> {
-    let entry = store.find(name)?;
     let (bytes, _) = store.manifest(&entry.target)?;
     let mut found = Found {
         name: Some(entry.name.clone()),
@@ -140,7 +138,7 @@ fn inspect_local(
         let (config, _) = store.image_config(&image.config)?;
         found.image = Some((manifest, config));
     }
-    let same = |other: &imgmgr::store::ImageEntry| other.target.digest == entry.target.digest;
+    let same = |other: &ImageEntry| other.target.digest == entry.target.digest;
     found.tags = store.list()?.into_iter().filter(same).map(|other| other.name).collect();
     Ok(found)
 }

@@ -96,10 +96,12 @@ fn copy_one(
 ) -> Done<Descriptor> {
     let needs_store = |place: &Location| matches!(place, Location::Store(_));
     let store = if needs_store(from) || needs_store(to) {
-        context.store()?
-    } else {
+        Some(context.store()?)
+    } else if matches!(to, Location::Registry(_)) {
         // Nothing but the notes of an upload goes there.
-        Store::view(&context.store_path()).or_else(|_| context.store())?
+        Some(Store::view(&context.store_path()).or_else(|_| context.store())?)
+    } else {
+        None
     };
     let display = Display::start(context.global.progress, false);
     let mut copying = context.copying(store, platforms, referrers, &display)?;
@@ -114,7 +116,6 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
         SaveForm::DockerArchive => ArchiveForm::Docker,
         SaveForm::OciArchive => ArchiveForm::Oci,
     };
-    let lease = store.lease()?;
     let mut images = Vec::new();
     for image in &args.images {
         let whole = args.platform.platform.is_none() && form == ArchiveForm::Oci;
@@ -124,9 +125,9 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
         } else {
             store.resolve_image(image, &platform(&args.platform)?)?
         };
-        lease.take(&target)?;
         images.push((entry.name, target));
     }
+    let _lease = copy::keep(&store, images.iter().map(|(_, target)| target))?;
     match &args.output {
         Some(path) => Ok(copy::save_file(&store, &images, form, path)?),
         None if io::stdout().is_terminal() => {
@@ -184,7 +185,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
     let store = context.store()?;
     let display = Display::start(context.global.progress, false);
     let along = referrers(&args.referrers, true);
-    let copying = context.copying(store, platforms(&args.platform)?, along, &display)?;
+    let copying = context.copying(Some(store), platforms(&args.platform)?, along, &display)?;
     let target = |tag: &str| -> Done<Location> {
         let name = match &args.to {
             None => return Ok(Location::Store(format!("{repository}:{tag}"))),

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Mismatch};
 use crate::image::ManifestError;
 use crate::pull::PullError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::trust::TrustError;
+
+use super::Location;
 
 /// Why a copy failed.
 #[derive(Debug, thiserror::Error)]
@@ -89,16 +91,47 @@ pub enum CopyError {
         /// The transport.
         to: &'static str,
     },
-    /// A name that an archive has not.
-    #[error("`{}` has no image `{name}`; it has {}", path.display(), listed(names))]
-    NotInArchive {
-        /// The archive.
+    /// A name that a layout or an archive has not, or no image at all.
+    #[error("`{}` has no image{}; it has {}", path.display(), named(name.as_ref()), listed(names))]
+    NoImage {
+        /// The layout or archive.
         path: PathBuf,
         /// As it was asked for.
-        name: String,
+        name: Option<String>,
         /// What there is.
         names: Vec<String>,
     },
+    /// A source that is no layout.
+    #[error("there is no OCI image layout at `{}`", path.display())]
+    NoLayout {
+        /// Where it was to be.
+        path: PathBuf,
+    },
+    /// A source that lacks something.
+    #[error("`{}` is damaged: blob `{digest}` is not there", path.display())]
+    LayoutLacks {
+        /// The layout.
+        path: PathBuf,
+        /// What it lacks.
+        digest: Digest,
+    },
+    /// A source of which something is not what it must be.
+    #[error("`{}` is damaged", path.display())]
+    LayoutDamaged {
+        /// The layout.
+        path: PathBuf,
+        /// What and how.
+        source: Mismatch,
+    },
+    /// A place that can't be opened like a file.
+    #[error("`{place}` is neither a layout nor an archive or directory")]
+    NoFile {
+        /// The place.
+        place: Location,
+    },
+    /// The own store is needed and was not given.
+    #[error("no store was opened")]
+    NoStore,
     /// Something that only an image of one platform can be made into.
     #[error("an index can't become {what}; choose a platform")]
     IndexUnsupported {
@@ -131,6 +164,19 @@ impl CopyError {
         }
     }
 
+    /// Tells whose fault it is that a blob is not what it must be, where the image is of a layout.
+    pub(super) fn of_layout(self, path: &Path) -> Self {
+        let path = path.to_owned();
+        match self {
+            Self::Store(error) | Self::Registry(RegistryError::Store(error)) => match error {
+                StoreError::NoBlob { digest } => Self::LayoutLacks { path, digest },
+                StoreError::Mismatch(source) => Self::LayoutDamaged { path, source },
+                error => error.into(),
+            },
+            error => error,
+        }
+    }
+
     /// Of reading an archive: the disk's fault or the archive's.
     pub(super) fn tar(path: &Path, source: std::io::Error) -> Self {
         match source.raw_os_error() {
@@ -156,6 +202,11 @@ fn printable(text: &str) -> String {
 
 /// The most names that a message tells.
 const MAX_LISTED: usize = 10;
+
+/// A name for a message that goes on after `image`.
+fn named(name: Option<&String>) -> String {
+    name.map_or_else(String::new, |name| format!(" `{}`", name.escape_debug()))
+}
 
 /// Names for a message.
 fn listed(names: &[String]) -> String {

@@ -11,10 +11,11 @@ mod error;
 mod location;
 mod oci_form;
 mod referrers;
+mod source;
 mod tree;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
@@ -22,17 +23,18 @@ pub use archive_out::{ArchiveForm, save, save_file};
 pub use error::CopyError;
 pub use location::{Location, LocationError};
 pub use referrers::is_referrer_tag;
+pub use source::{Held, keep, open};
 pub use tree::copy_tree;
 
 use crate::image::Descriptor;
 use crate::progress::Progress;
-use crate::pull::{Platforms, PullOptions, pull};
+use crate::pull::{Platforms, PullOptions};
 use crate::push::{Absent, PushRequest, push};
 use crate::reference::Reference;
 use crate::registry::{Client, MountFrom};
-use crate::store::{Durability, ImageEntry, Lease, Store};
-use crate::trust::check_file;
+use crate::store::{Durability, ImageEntry, Store};
 use oci_form::{OciForm, oci_form};
+use source::take_in;
 use tree::copy_tree_without;
 
 type Result<T> = std::result::Result<T, CopyError>;
@@ -42,8 +44,8 @@ type Result<T> = std::result::Result<T, CopyError>;
 pub struct CopyContext {
     /// Speaks to registries.
     pub client: Client,
-    /// The own store.
-    pub store: Store,
+    /// The own store; only copies between layouts, archives and directories do without.
+    pub store: Option<Store>,
     /// Where scratch stores are made.
     pub scratch: PathBuf,
     /// What of an index is copied, and how many layers at once.
@@ -56,6 +58,12 @@ pub struct CopyContext {
     pub durability: Durability,
     /// Hears about blobs.
     pub progress: Arc<dyn Progress>,
+}
+
+impl CopyContext {
+    fn store(&self) -> Result<&Store> {
+        self.store.as_ref().ok_or(CopyError::NoStore)
+    }
 }
 
 /// Whether what refers to an image goes along, between registries and layouts.
@@ -76,40 +84,20 @@ pub enum Digests {
     Preserve,
 }
 
-/// An image in some store, and what keeps it there.
-struct Held {
-    store: Store,
-    entry: ImageEntry,
-    _lease: Option<Lease>,
-    _scratch: Option<Scratch>,
-}
-
-/// A store that is removed when it is no longer needed.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(parent: &Path) -> Result<(Self, Store)> {
-        use std::sync::atomic::{AtomicU64, Ordering};
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("imgmgr-{}-{number}", std::process::id()));
-        let scratch = Self(path.clone());
-        Ok((scratch, Store::open_real(&path, Durability::NoSync)?))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Copies one image (or index) and returns what its top manifest is.
 ///
 /// # Errors
 /// [`CopyError`].
 pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
     check_destination(to)?;
+    let copied = copy_checked(context, from, to).await;
+    copied.map_err(|error| match from {
+        Location::Layout(path, _) => error.of_layout(path),
+        _ => error,
+    })
+}
+
+async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
     let held = take_in(context, from, to).await?;
     let mut target = held.entry.target.clone();
     if let Platforms::One(platform) = &context.pull.platforms {
@@ -122,7 +110,7 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
                 target: target.clone(),
                 selector: reference.selector(),
                 mount: mount_from(&held.entry, reference),
-                notes: context.store.clone(),
+                notes: context.store()?.clone(),
                 absent: Absent::Skip,
             };
             let remote = context.client.remote(reference.repository());
@@ -130,7 +118,7 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
         }
         Location::Store(name) => {
             let name = store_name(name);
-            put_into(&held, &context.store, &name, &target, &form).await?;
+            put_into(&held, context.store()?, &name, &target, &form).await?;
         }
         Location::Layout(path, name) => {
             let store = Store::open_real(path, context.durability)?;
@@ -205,88 +193,6 @@ fn mount_from(entry: &ImageEntry, to: &Reference) -> Option<MountFrom> {
     let sibling = origin.repository().domain() == to.repository().domain()
         && origin.repository() != to.repository();
     sibling.then(|| MountFrom(origin.repository().clone()))
-}
-
-/// Gets the source into a store: the destination's where there is one.
-async fn take_in(context: &CopyContext, from: &Location, to: &Location) -> Result<Held> {
-    if let Some((transport, path)) = from.file() {
-        check_file(&context.pull.policy, transport, path)?;
-    }
-    let local = |store: Store, entry: ImageEntry, lease| Held {
-        store,
-        entry,
-        _lease: lease,
-        _scratch: None,
-    };
-    match from {
-        Location::Store(name) => {
-            let entry = context.store.resolve(name)?;
-            let lease = context.store.lease()?;
-            lease.take(&entry.target)?;
-            return Ok(local(context.store.clone(), entry, Some(lease)));
-        }
-        Location::Layout(path, name) => {
-            let view = Store::view(path)?;
-            let entry = view.find(name.as_deref())?;
-            return Ok(local(view, entry, None));
-        }
-        _ => {}
-    }
-    let (scratch, store) = match to {
-        Location::Store(_) => (None, context.store.clone()),
-        Location::Layout(path, _) => (None, Store::open_real(path, context.durability)?),
-        _ => Scratch::new(&context.scratch).map(|(scratch, store)| (Some(scratch), store))?,
-    };
-    let lease = store.lease()?;
-    let entry = match from {
-        Location::Registry(reference) => {
-            // The final name comes at the end; until then the image goes by its origin.
-            let name = match to {
-                Location::Store(name) => store_name(name),
-                Location::Layout(_, name) => name.clone().unwrap_or_default(),
-                _ => reference.to_string(),
-            };
-            let remote = context.client.remote(reference.repository());
-            let progress = Arc::clone(&context.progress);
-            pull(&remote, reference, &store, &name, &context.pull, progress, None).await?.entry
-        }
-        _ => {
-            let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
-            let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
-            loaded.await.map_err(|source| CopyError::Task { source })??
-        }
-    };
-    Ok(Held { store, entry, _lease: Some(lease), _scratch: scratch })
-}
-
-fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {
-    let (path, images, wanted) = match from {
-        Location::OciArchive(path, name) => {
-            (path, archive_in::load_file(store, lease, path)?, name.clone())
-        }
-        Location::DockerArchive(path, reference) => {
-            let name = reference.as_ref().map(ToString::to_string);
-            (path, archive_in::load_file(store, lease, path)?, name)
-        }
-        Location::Dir(path) => (path, vec![dir::read(store, lease, path)?], None),
-        Location::Registry(_) | Location::Store(_) | Location::Layout(..) => {
-            unreachable!("these are no files")
-        }
-    };
-    let path = path.clone();
-    let names: Vec<String> = images.iter().map(|entry| entry.name.clone()).collect();
-    let mut fitting = images.into_iter().filter(|entry| match &wanted {
-        Some(name) => entry.name == *name || entry.name == store_name(name),
-        None => true,
-    });
-    let entry = match (fitting.next(), wanted) {
-        (Some(entry), Some(_)) => entry,
-        (Some(entry), None) if names.len() == 1 => entry,
-        (None, Some(name)) => return Err(CopyError::NotInArchive { path, name, names }),
-        _ => return Err(CopyError::SeveralImages { path, names }),
-    };
-    archive_in::check_whole(store, std::slice::from_ref(&entry), &path)?;
-    Ok(entry)
 }
 
 async fn put_into(

@@ -7,6 +7,7 @@ use std::process::Command;
 use imgmgr::image::{Descriptor, Index, Manifest, media};
 use imgmgr::store::{Durability, ImageEntry, Store};
 
+use super::full::{inside, run};
 use super::registry::{Registry, have};
 use super::support::{Place, layout, succeeds, tar};
 
@@ -228,6 +229,9 @@ fn dockers_images_become_ocis_in_layouts() {
         // The only one there.
         assert!(place.run(&["inspect", &nameless]).contains(media::OCI_LAYER));
         assert_eq!(place.run(&["validate", &nameless]), "valid\n");
+        let kept = scene.at("oci", "kept");
+        place.fails(1, &["copy", "--preserve-digests", &remote, &kept]);
+        assert!(!place.path("kept").exists());
     }
     for (from, to) in places.drain(..) {
         let error = place.fails(1, &["copy", "--preserve-digests", &from, &to]);
@@ -277,4 +281,75 @@ fn compressed_archives_are_read() {
     assert!(error.contains("it ends within `blobs/"), "{error}");
     let error = place.fails(1, &["load", "--input", "/etc/passwd"]);
     assert!(error.contains("no tar archive") && !error.contains("root"), "{error}");
+}
+
+#[test]
+fn whatever_holds_an_image_can_be_inspected() {
+    let scene = Scene::new();
+    let place = &scene.place;
+    let archive = format!("{}:r.io/a:1", scene.at("docker-archive", "d.tar"));
+    for to in [archive, scene.at("oci-archive", "o.tar"), scene.at("dir", "dir")] {
+        place.run(&["copy", &scene.image(), &to]);
+        let shown = place.run(&["inspect", &to]);
+        assert!(shown.contains(&scene.digest) && shown.contains("A=b"), "{shown}");
+        let config = place.run(&["inspect", "--config", &to]);
+        assert_eq!(config, place.run(&["inspect", "--config", &scene.image()]));
+    }
+    assert!(!place.path("data").exists(), "nothing needed the store");
+}
+
+#[test]
+fn a_source_without_the_image_says_what_it_has() {
+    let scene = Scene::new();
+    let place = &scene.place;
+    scene.layout().tag(&ImageEntry::new("v2", scene.target())).unwrap();
+    let layout = scene.at("oci", "in");
+    let error = place.fails(1, &["copy", &format!("{layout}:v3"), "a:1"]);
+    assert!(error.contains("has no image `v3`; it has `v1`, `v2`\n"), "{error}");
+    assert!(!error.contains("hint:"), "{error}");
+    let error = place.fails(1, &["copy", &layout, "a:1"]);
+    assert!(error.contains("name one of them: `v1`, `v2`\n"), "{error}");
+    for command in
+        [&["copy", &scene.at("oci", "absent"), "a:1"][..], &["inspect", &scene.at("oci", "absent")]]
+    {
+        let error = place.fails(1, command);
+        assert!(
+            error.contains("there is no OCI image layout at") && !error.contains("hint:"),
+            "{error}"
+        );
+    }
+    let (_, manifest) = scene.layout().manifest(&scene.target()).unwrap();
+    let blob = scene.layout().root().join("blobs/sha256").join(manifest.children()[1].digest.hex());
+    fs::remove_file(blob).unwrap();
+    let targets = [scene.at("oci", "out"), scene.at("dir", "dir"), "a:1".to_owned()];
+    for to in &targets {
+        let error = place.fails(1, &["copy", &scene.image(), to]);
+        assert!(
+            error.contains("in` is damaged: blob `sha256:") && !error.contains("fsck"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_read_only_store_is_read() {
+    if !inside("places::a_read_only_store_is_read") {
+        return;
+    }
+    let scene = Scene::new();
+    let place = &scene.place;
+    place.run(&["copy", &scene.image(), "r.io/a:1"]);
+    let data = place.path("data").display().to_string();
+    run("mount", &["--bind", &data, &data]);
+    run("mount", &["-o", "remount,bind,ro", &data]);
+    let saved = place.path("saved.tar").display().to_string();
+    place.run(&["save", "--output", &saved, "r.io/a:1"]);
+    assert_eq!(place.run(&["copy", "r.io/a:1", &scene.at("dir", "dir")]).trim(), scene.digest);
+    place.run(&["inspect", "r.io/a:1"]);
+    if let Some(registry) = Registry::open() {
+        place.run(&["push", "r.io/a:1", &format!("{}/a:1", registry.host)]);
+    }
+    let error = place.fails(1, &["copy", &scene.image(), "r.io/b:1"]);
+    assert!(error.contains("Read-only file system"), "{error}");
+    run("umount", &[&data]);
 }
