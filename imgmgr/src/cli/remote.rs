@@ -2,13 +2,14 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use imgmgr::copy::Location;
+use imgmgr::copy::{Held, Location};
 use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest, Platform};
 use imgmgr::reference::{Reference, Repository};
-use imgmgr::registry::{Client, Credential, CredentialSource};
+use imgmgr::registry::{Client, Credential, CredentialSource, RegistryError};
 use imgmgr::store::{ImageEntry, Store};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{
     DeleteArgs, Format, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
@@ -38,7 +39,7 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
             inspect_local(&store, &store.resolve(&name)?, &platform, args)?
         }
         file => {
-            let held = imgmgr::copy::open(&file, &std::env::temp_dir())?;
+            let held = context.wait(open(&file))?;
             inspect_local(held.store(), held.entry(), &platform, args)?
         }
     };
@@ -74,6 +75,18 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
         })).collect::<Vec<_>>(),
         "Env": parsed.config.env,
     }))
+}
+
+/// Opens what is not in the store. An interrupt ends it, and takes away what was read by then.
+async fn open(place: &Location) -> Done<Held> {
+    let scratch = std::env::temp_dir();
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    tokio::select! {
+        held = imgmgr::copy::open(place, &scratch) => Ok(held?),
+        _ = interrupts.recv() => Err(RegistryError::Interrupted.into()),
+        _ = terminations.recv() => Err(RegistryError::Interrupted.into()),
+    }
 }
 
 async fn inspect_remote(

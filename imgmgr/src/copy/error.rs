@@ -191,13 +191,19 @@ impl CopyError {
     }
 }
 
-/// The most characters of what is wrong with an archive.
-const MAX_REASON_CHARS: usize = 400;
+/// The most characters of a text of somebody else's.
+const MAX_SHOWN_CHARS: usize = 400;
 
-/// A text that may come from an archive, for a terminal.
-fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.chars().take(MAX_REASON_CHARS).map(shown).collect()
+/// A text that may come from an archive or from anybody, for a terminal.
+pub(super) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for c in text.chars().take(MAX_SHOWN_CHARS) {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// The most names that a message tells.
@@ -205,14 +211,14 @@ const MAX_LISTED: usize = 10;
 
 /// A name for a message that goes on after `image`.
 fn named(name: Option<&String>) -> String {
-    name.map_or_else(String::new, |name| format!(" `{}`", name.escape_debug()))
+    name.map_or_else(String::new, |name| format!(" `{}`", printable(name)))
 }
 
 /// Names for a message.
 fn listed(names: &[String]) -> String {
     let named = |name: &String| match name.as_str() {
         "" => "one without a name".to_owned(),
-        name => format!("`{}`", name.escape_debug()),
+        name => format!("`{}`", printable(name)),
     };
     let mut shown: Vec<String> = names.iter().take(MAX_LISTED).map(named).collect();
     if names.len() > MAX_LISTED {

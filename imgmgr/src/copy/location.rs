@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use crate::reference::{Reference, ReferenceError};
 
+use super::error::printable;
+
 /// A transport and what it needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -42,13 +44,16 @@ pub enum LocationError {
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// What the store shall not know an image by.
-    #[error("{}; an image in the store goes by a reference", .0.to_string().escape_debug())]
+    #[error("{}; an image in the store goes by a reference", printable(&.0.to_string()))]
     Name(ReferenceError),
     /// A name in the store that promises a digest.
     #[error("`{0}` can't be a name in the store: it has a digest")]
     Digest(Reference),
     /// The transport of registries, written in another way.
-    #[error("`{}` is neither a place nor an image's name; a registry is named by `docker://`", .0.escape_debug())]
+    #[error(
+        "`{}` is neither a place nor an image's name; a registry is named by `docker://`",
+        printable(.0)
+    )]
     Registry(String),
 }
 

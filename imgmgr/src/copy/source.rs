@@ -42,7 +42,7 @@ impl Held {
 ///
 /// # Errors
 /// [`CopyError`]; [`CopyError::NoFile`] for a place in a registry or in the own store.
-pub fn open(place: &Location, scratch: &Path) -> Result<Held> {
+pub async fn open(place: &Location, scratch: &Path) -> Result<Held> {
     if let Location::Layout(path, name) = place {
         return open_layout(path, name.as_deref());
     }
@@ -51,7 +51,7 @@ pub fn open(place: &Location, scratch: &Path) -> Result<Held> {
     }
     let (scratch, store) = Scratch::new(scratch)?;
     let lease = store.lease()?;
-    let entry = take_in_file(&store, &lease, place)?;
+    let entry = load(&store, &lease, place).await?;
     Ok(Held { store, entry, _lease: Some(lease), _scratch: Some(scratch) })
 }
 
@@ -164,13 +164,15 @@ pub(super) async fn take_in(context: &CopyContext, from: &Location, to: &Locatio
             let progress = Arc::clone(&context.progress);
             pull(&remote, reference, &store, &name, &context.pull, progress, None).await?.entry
         }
-        _ => {
-            let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
-            let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
-            loaded.await.map_err(|source| CopyError::Task { source })??
-        }
+        _ => load(&store, &lease, from).await?,
     };
     Ok(Held { store, entry, _lease: Some(lease), _scratch: scratch })
+}
+
+async fn load(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {
+    let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
+    let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
+    loaded.await.map_err(|source| CopyError::Task { source })?
 }
 
 fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {

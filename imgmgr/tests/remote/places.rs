@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use imgmgr::image::{Descriptor, Index, Manifest, media};
 use imgmgr::store::{Durability, ImageEntry, Store};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::full::{inside, run};
 use super::registry::{Registry, have};
@@ -296,6 +297,17 @@ fn whatever_holds_an_image_can_be_inspected() {
         assert_eq!(config, place.run(&["inspect", "--config", &scene.image()]));
     }
     assert!(!place.path("data").exists(), "nothing needed the store");
+    // One whose archive never ends leaves nothing behind.
+    let (pipe, scratch) = (place.path("pipe"), place.path("scratch"));
+    fs::create_dir(&scratch).unwrap();
+    succeeds(Command::new("mkfifo").arg(&pipe));
+    let mut inspect = place.plain(&["inspect", &scene.at("docker-archive", "pipe")]);
+    let mut child = inspect.env("TMPDIR", &scratch).stderr(Stdio::null()).spawn().unwrap();
+    let _open = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    assert_eq!(files(&scratch).len(), 1);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(files(&scratch).len(), 0);
 }
 
 #[test]
