@@ -743,7 +743,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__copy)
-            opts="-a -h --platform --all-platforms --all --referrers --digestfile --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
+            opts="-a -h --platform --all-platforms --all --referrers --preserve-digests --digestfile --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -151,6 +151,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l policy -d 'Which 
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -s a -l all -l all-platforms -d 'Take every image of an index'
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l preserve-digests -d 'Fail where the copy would have another digest: docker\'s form of an image becomes OCI\'s in oci: and oci-archive:'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand copy" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -164,7 +164,7 @@ pub fn convert(
                 let annotations = (!annotations.is_empty()).then_some(annotations);
                 *layer = Descriptor { annotations, ..new.clone() };
             }
-            None => layer.media_type = oci(&layer.media_type).to_owned(),
+            None => layer.media_type = media::oci_layer(&layer.media_type).to_owned(),
         }
     }
     manifest.config.media_type = media::OCI_CONFIG.to_owned();
@@ -174,16 +174,6 @@ pub fn convert(
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What OCI calls a layer of docker's.
-fn oci(media_type: &str) -> &str {
-    match media_type {
-        media::DOCKER_LAYER => media::OCI_LAYER,
-        media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP,
-        media::DOCKER_FOREIGN_GZIP => media::OCI_FOREIGN_GZIP,
-        other => other,
-    }
 }
 
 /// What the layers of a conversion have in common.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgmgr::config::{ConfigPaths, DockerConfig, EndpointBook, Insecure};
-use imgmgr::copy::{CopyContext, Referrers};
+use imgmgr::copy::{CopyContext, Digests, Referrers};
 use imgmgr::image::Platform;
 use imgmgr::layer::UnpackOptions;
 use imgmgr::layer::store::LayerStore;
@@ -241,7 +241,7 @@ impl Context {
 
     pub(crate) fn copying(
         &self,
-        store: Store,
+        store: Option<Store>,
         platforms: Platforms,
         referrers: Referrers,
         display: &Display,
@@ -252,6 +252,7 @@ impl Context {
             scratch: env::temp_dir(),
             pull: PullOptions { platforms, policy: self.policy()?, ..PullOptions::default() },
             referrers,
+            digests: Digests::MayChange,
             durability: self.durability(),
             progress: display.progress(),
         })

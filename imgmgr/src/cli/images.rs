@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::{Format, HistoryArgs, ListArgs, TagArgs, UntagArgs};
 use super::context::{Context, platform};
-use super::output::{CommandError, Done, human, json, line, table};
+use super::output::{CommandError, Done, human, json, line, report, table};
 
 /// How the names begin that people write without their domain.
 const DOCKER_HUB: &str = "docker.io/";
@@ -81,12 +81,16 @@ pub(crate) fn tag(context: &Context, args: &TagArgs) -> Done {
 
 pub(crate) fn untag(context: &Context, args: &UntagArgs) -> Done {
     let store = context.store()?;
+    let mut last = None;
     for name in &args.names {
-        let entry = store.resolve(name)?;
-        store.untag(&entry.name)?;
-        line(format_args!("untagged: {}", entry.name))?;
+        match store.resolve(name).and_then(|entry| store.untag(&entry.name).map(|()| entry.name)) {
+            Ok(name) => line(format_args!("untagged: {name}"))?,
+            Err(error) => {
+                last.replace(error.into()).iter().for_each(report);
+            }
+        }
     }
-    Ok(())
+    last.map_or(Ok(()), Err)
 }
 
 pub(crate) fn history(context: &Context, args: &HistoryArgs) -> Done {

@@ -2,13 +2,14 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use imgmgr::copy::Location;
+use imgmgr::copy::{Held, Location};
 use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest, Platform};
 use imgmgr::reference::{Reference, Repository};
-use imgmgr::registry::{Client, Credential, CredentialSource};
-use imgmgr::store::Store;
+use imgmgr::registry::{Client, Credential, CredentialSource, RegistryError};
+use imgmgr::store::{ImageEntry, Store};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{
     DeleteArgs, Format, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
@@ -33,14 +34,13 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
             let client = context.client()?;
             context.wait(inspect_remote(&client, &reference, &platform, args))?
         }
-        Location::Store(name) => inspect_local(&context.store()?, Some(&name), &platform, args)?,
-        Location::Layout(path, name) => {
-            inspect_local(&Store::view(&path)?, name.as_deref(), &platform, args)?
+        Location::Store(name) => {
+            let store = context.store()?;
+            inspect_local(&store, &store.resolve(&name)?, &platform, args)?
         }
-        other => {
-            return Err(CommandError::usage(format!(
-                "`{other}` can't be inspected; copy it first"
-            )));
+        file => {
+            let held = context.wait(open(&file))?;
+            inspect_local(held.store(), held.entry(), &platform, args)?
         }
     };
     if args.raw && !args.config {
@@ -75,6 +75,18 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
         })).collect::<Vec<_>>(),
         "Env": parsed.config.env,
     }))
+}
+
+/// Opens what is not in the store. An interrupt ends it, and takes away what was read by then.
+async fn open(place: &Location) -> Done<Held> {
+    let scratch = std::env::temp_dir();
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    tokio::select! {
+        held = imgmgr::copy::open(place, &scratch) => Ok(held?),
+        _ = interrupts.recv() => Err(RegistryError::Interrupted.into()),
+        _ = terminations.recv() => Err(RegistryError::Interrupted.into()),
+    }
 }
 
 async fn inspect_remote(
@@ -116,11 +128,10 @@ async fn inspect_remote(
 
 fn inspect_local(
     store: &Store,
-    name: Option<&str>,
+    entry: &ImageEntry,
     platform: &Platform,
     args: &InspectArgs,
 ) -> Done<Found> {
-    let entry = store.find(name)?;
     let (bytes, _) = store.manifest(&entry.target)?;
     let mut found = Found {
         name: Some(entry.name.clone()),
@@ -140,7 +151,7 @@ fn inspect_local(
         let (config, _) = store.image_config(&image.config)?;
         found.image = Some((manifest, config));
     }
-    let same = |other: &imgmgr::store::ImageEntry| other.target.digest == entry.target.digest;
+    let same = |other: &ImageEntry| other.target.digest == entry.target.digest;
     found.tags = store.list()?.into_iter().filter(same).map(|other| other.name).collect();
     Ok(found)
 }

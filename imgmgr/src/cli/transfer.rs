@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use imgmgr::copy::{self, ArchiveForm, Location, Referrers};
+use imgmgr::copy::{self, ArchiveForm, Digests, Location, Referrers};
 use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
@@ -58,10 +58,9 @@ pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
     let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
-    let digest =
-        copy_one(context, &from, &Location::Registry(to.clone()), platforms, Referrers::Leave)?
-            .digest;
-    line(format_args!("pushed: {} {digest}", to.familiar()))
+    let (place, referrers) = (Location::Registry(to.clone()), Referrers::Leave);
+    let pushed = copy_one(context, &from, &place, platforms, referrers, Digests::Preserve)?;
+    line(format_args!("pushed: {} {}", to.familiar(), pushed.digest))
 }
 
 /// What is in the store goes as it is, unless a platform was named.
@@ -70,10 +69,12 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 }
 
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
-    let parse = |text: &String| text.parse::<Location>().map_err(CommandError::usage);
-    let (from, to) = (parse(&args.source)?, parse(&args.destination)?);
+    let from: Location = args.source.parse().map_err(CommandError::usage)?;
+    let to = Location::destination(&args.destination).map_err(CommandError::usage)?;
     let referrers = referrers(&args.referrers, args.platform.all);
-    let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
+    let digests = if args.preserve_digests { Digests::Preserve } else { Digests::MayChange };
+    let platforms = platforms(&args.platform)?;
+    let copied = copy_one(context, &from, &to, platforms, referrers, digests)?;
     if let Some(path) = &args.digestfile {
         std::fs::write(path, copied.digest.to_string())?;
     }
@@ -91,16 +92,20 @@ fn copy_one(
     to: &Location,
     platforms: Platforms,
     referrers: Referrers,
+    digests: Digests,
 ) -> Done<Descriptor> {
     let needs_store = |place: &Location| matches!(place, Location::Store(_));
     let store = if needs_store(from) || needs_store(to) {
-        context.store()?
-    } else {
+        Some(context.store()?)
+    } else if matches!(to, Location::Registry(_)) {
         // Nothing but the notes of an upload goes there.
-        Store::view(&context.store_path()).or_else(|_| context.store())?
+        Some(Store::view(&context.store_path()).or_else(|_| context.store())?)
+    } else {
+        None
     };
     let display = Display::start(context.global.progress, false);
-    let copying = context.copying(store, platforms, referrers, &display)?;
+    let mut copying = context.copying(store, platforms, referrers, &display)?;
+    copying.digests = digests;
     let client = copying.client.clone();
     context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
 }
@@ -111,7 +116,6 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
         SaveForm::DockerArchive => ArchiveForm::Docker,
         SaveForm::OciArchive => ArchiveForm::Oci,
     };
-    let lease = store.lease()?;
     let mut images = Vec::new();
     for image in &args.images {
         let whole = args.platform.platform.is_none() && form == ArchiveForm::Oci;
@@ -121,9 +125,9 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
         } else {
             store.resolve_image(image, &platform(&args.platform)?)?
         };
-        lease.take(&target)?;
         images.push((entry.name, target));
     }
+    let _lease = copy::keep(&store, images.iter().map(|(_, target)| target))?;
     match &args.output {
         Some(path) => Ok(copy::save_file(&store, &images, form, path)?),
         None if io::stdout().is_terminal() => {
@@ -167,8 +171,10 @@ pub(crate) fn load(context: &Context, args: &LoadArgs) -> Done {
 fn name_of(image: &ImageEntry) -> String {
     match Reference::parse(&image.name) {
         Ok(reference) if image.name.contains(['/', ':']) => reference.to_string(),
-        _ if image.name.is_empty() => format!("localhost/loaded:{}", image.target.digest.short()),
-        _ => format!("localhost/loaded:{}", image.name),
+        _ => Reference::parse(&format!("localhost/loaded:{}", image.name)).map_or_else(
+            |_| format!("localhost/loaded:{}", image.target.digest.short()),
+            |reference| reference.to_string(),
+        ),
     }
 }
 
@@ -179,7 +185,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
     let store = context.store()?;
     let display = Display::start(context.global.progress, false);
     let along = referrers(&args.referrers, true);
-    let copying = context.copying(store, platforms(&args.platform)?, along, &display)?;
+    let copying = context.copying(Some(store), platforms(&args.platform)?, along, &display)?;
     let target = |tag: &str| -> Done<Location> {
         let name = match &args.to {
             None => return Ok(Location::Store(format!("{repository}:{tag}"))),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use crate::image::{Descriptor, ImageConfig, ImageManifest, Index, MAX_MANIFEST_B
 use crate::reference::Reference;
 use crate::store::{ImageEntry, Lease, Store};
 
+use super::archive_stream::ArchiveStream;
 use super::{CopyError, Result};
 
 /// The most entries of an archive of images.
@@ -119,15 +120,17 @@ fn oci_entry(mut descriptor: Descriptor) -> ImageEntry {
 }
 
 fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> Result<Contents> {
-    let unreadable = CopyError::io("read", path);
-    let mut archive = tar::Archive::new(from);
-    let entries = match archive.entries() {
-        Ok(entries) => entries,
-        Err(error) => return Err(unreadable(error)),
-    };
+    let unreadable = |error| CopyError::tar(path, error);
+    let stream = ArchiveStream::open(from, path)?;
+    let room = stream.room();
+    let mut archive = tar::Archive::new(stream);
+    let mut entries = archive.entries().map_err(unreadable)?;
     let mut contents = Contents::default();
-    for (count, entry) in entries.enumerate() {
-        let mut entry = entry.map_err(CopyError::io("read", path))?;
+    for count in 0.. {
+        room.headers();
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(unreadable)?;
+        room.content();
         let name = String::from_utf8_lossy(&entry.path_bytes()).trim_start_matches("./").to_owned();
         if count >= MAX_ARCHIVE_ENTRIES || name.len() > MAX_NAME_BYTES {
             let reason =
@@ -141,15 +144,19 @@ fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> 
                 let target = if kind.is_symlink() { resolve(&name, &target) } else { target };
                 contents.links.insert(name, target);
             }
+            io::copy(&mut entry, &mut io::sink()).map_err(unreadable)?;
             continue;
         }
         if !kind.is_file() {
+            io::copy(&mut entry, &mut io::sink()).map_err(unreadable)?;
             continue;
         }
         match name.as_str() {
             "index.json" => contents.index = Some(read_small(&mut entry, path)?),
             "manifest.json" => contents.docker = Some(read_small(&mut entry, path)?),
-            "oci-layout" | "repositories" => {}
+            "oci-layout" | "repositories" => {
+                io::copy(&mut entry, &mut io::sink()).map_err(unreadable)?;
+            }
             _ => {
                 let blob = read_blob(store, lease, &mut entry, &name, path)?;
                 contents.blobs.insert(name, blob);
@@ -162,7 +169,7 @@ fn read_contents(store: &Store, lease: &Lease, from: impl Read, path: &Path) -> 
 fn read_small(entry: &mut dyn Read, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = entry.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes);
-    if read.map_err(CopyError::io("read", path))? as u64 > MAX_MANIFEST_BYTES {
+    if read.map_err(|error| CopyError::tar(path, error))? as u64 > MAX_MANIFEST_BYTES {
         let reason = format!("an index.json or manifest.json above {MAX_MANIFEST_BYTES} bytes");
         return Err(CopyError::Archive { path: path.to_owned(), reason });
     }
@@ -173,15 +180,16 @@ fn read_small(entry: &mut dyn Read, path: &Path) -> Result<Vec<u8>> {
 fn read_blob(
     store: &Store,
     lease: &Lease,
-    entry: &mut dyn Read,
+    entry: &mut tar::Entry<'_, impl Read>,
     name: &str,
     path: &Path,
 ) -> Result<(Descriptor, &'static str)> {
+    let promised = entry.size();
     let mut writer = store.blob_writer()?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut kind = None;
     loop {
-        let count = entry.read(&mut buffer).map_err(CopyError::io("read", path))?;
+        let count = entry.read(&mut buffer).map_err(|error| CopyError::tar(path, error))?;
         if count == 0 {
             break;
         }
@@ -189,6 +197,10 @@ fn read_blob(
         writer.write_all(&buffer[..count]).map_err(CopyError::io("write", store.root()))?;
     }
     let (digest, size) = lease.publish(writer)?;
+    if size < promised {
+        let reason = format!("it ends within `{name}`, after {size} of {promised} bytes");
+        return Err(CopyError::Archive { path: path.to_owned(), reason });
+    }
     if let Some(promised) = name.strip_prefix("blobs/sha256/")
         && promised != digest.hex()
     {

@@ -15,6 +15,7 @@ use crate::reference::Reference;
 use crate::store::{Store, Visit};
 use crate::whole_file::WholeFile;
 
+use super::oci_form::oci_form;
 use super::{CopyError, Result};
 
 /// What is read at a time.
@@ -44,7 +45,8 @@ pub fn save_file(
     whole.keep().map_err(CopyError::io("rename", path))
 }
 
-/// Writes images with their names as one tar stream; each blob once.
+/// Writes images with their names as one tar stream; each blob once. Docker's manifests become OCI's in
+/// OCI's form.
 ///
 /// # Errors
 /// [`CopyError`].
@@ -59,13 +61,26 @@ pub fn save(
         |result: io::Result<()>| result.map_err(CopyError::io("write", Path::new("the archive")));
     let mut seen = HashSet::new();
     let mut docker = Vec::new();
+    let mut index = Vec::new();
     for (name, target) in images {
+        let mut replaced = HashSet::new();
         if form == ArchiveForm::Docker {
             docker.push(docker_entry(store, name, target)?);
+            index.push(named(name, target));
+        } else {
+            let converted = oci_form(store, target, &mut |new, bytes| {
+                if seen.insert(new.digest.clone()) {
+                    written(archive.file(&blob_name(&new.digest), bytes))?;
+                }
+                Ok(())
+            })?;
+            index.push(named(name, &converted.target));
+            replaced = converted.replaced;
         }
         let mut blobs = Vec::new();
         store.walk(target, &mut |visit| {
             match visit {
+                Visit::Manifest(descriptor, _) if replaced.contains(&descriptor.digest) => {}
                 Visit::Manifest(descriptor, _) | Visit::Blob(descriptor) => blobs.push(descriptor),
                 Visit::Absent(_) => {}
             }
@@ -78,8 +93,7 @@ pub fn save(
             }
         }
     }
-    let index = Index::of(images.iter().map(|(name, target)| named(name, target)).collect());
-    let index = serde_json::to_vec(&index).expect("strings and numbers serialise");
+    let index = serde_json::to_vec(&Index::of(index)).expect("strings and numbers serialise");
     written(archive.file("index.json", &index))?;
     if form == ArchiveForm::Docker {
         let manifest = serde_json::to_vec(&docker).expect("strings and numbers serialise");

@@ -1,62 +1,176 @@
-//! skopeo's `dir:`: `version`, `manifest.json`, and every blob under the digits of its digest.
+//! skopeo's `dir:`: `version`, `manifest.json`, and every blob under the digits of its digest. Where the
+//! image is an index, `manifest.json` is that, and each manifest that it lists is `<hex>.manifest.json`.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use crate::image::{Descriptor, MAX_MANIFEST_BYTES, Manifest};
-use crate::store::{ImageEntry, Lease, Store};
+use crate::digest::Digest;
+use crate::image::{Descriptor, MAX_MANIFEST_BYTES, Manifest, media};
+use crate::store::{ImageEntry, Lease, MAX_INDEX_DEPTH, Store, StoreError, Visit};
 
 use super::{CopyError, Result};
 
-const VERSION: &str = "Directory Transport Version: 1.1\n";
+const MANIFEST: &str = "manifest.json";
+const VERSION: &str = "version";
+/// What `version` says.
+const VERSION_TEXT: &str = "Directory Transport Version: 1.1\n";
+/// How every version of it begins.
+const VERSION_START: &str = "Directory Transport Version: ";
+/// The most files of a directory that is written again.
+const MAX_FILES: usize = 100_000;
+/// The digits of a sha256.
+const SHA256_DIGITS: usize = 64;
 
-/// Writes an image of one platform.
+/// Writes an image, or an index with all that the store has of it. What was there of another one goes.
+///
+/// # Errors
+/// [`CopyError::ForeignDirectory`] if there is something that is no image's.
 pub(super) fn write(store: &Store, target: &Descriptor, path: &Path) -> Result<()> {
-    let (bytes, manifest) = store.manifest(target)?;
-    if matches!(manifest, Manifest::Index(_)) {
-        return Err(CopyError::IndexUnsupported { what: "a dir:" });
-    }
     fs::create_dir_all(path).map_err(CopyError::io("create", path))?;
-    for blob in manifest.children() {
-        let to = path.join(blob.digest.hex());
-        let mut reader = store.open_verified(blob)?;
-        File::create(&to)
-            .and_then(|mut file| std::io::copy(&mut reader, &mut file))
-            .map_err(CopyError::io("write", &to))?;
+    clear(path)?;
+    put(&path.join(VERSION), &mut VERSION_TEXT.as_bytes())?;
+    let mut found = Vec::new();
+    store.walk(target, &mut |visit| {
+        match visit {
+            Visit::Manifest(manifest, _) => found.push((manifest_name(&manifest.digest), manifest)),
+            Visit::Blob(blob) => found.push((blob.digest.hex().to_owned(), blob)),
+            Visit::Absent(_) => {}
+        }
+        Ok(())
+    })?;
+    // The top one comes last, under the name by which the image is found.
+    let (top, rest) = found.split_first().ok_or_else(|| absent(target))?;
+    for (name, blob) in rest {
+        put(&path.join(name), &mut store.open_verified(blob)?)?;
     }
-    for (name, bytes) in [("manifest.json", &bytes[..]), ("version", VERSION.as_bytes())] {
-        let to = path.join(name);
-        File::create(&to)
-            .and_then(|mut file| file.write_all(bytes))
-            .map_err(CopyError::io("write", &to))?;
+    put(&path.join(MANIFEST), &mut store.open_verified(&top.1)?)
+}
+
+fn absent(target: &Descriptor) -> CopyError {
+    StoreError::NoBlob { digest: target.digest.clone() }.into()
+}
+
+fn manifest_name(digest: &Digest) -> String {
+    format!("{}.{MANIFEST}", digest.hex())
+}
+
+/// Refuses a directory that holds something and is no image's.
+pub(super) fn check(path: &Path) -> Result<()> {
+    files_to_replace(path).map(drop)
+}
+
+fn clear(path: &Path) -> Result<()> {
+    for file in files_to_replace(path)? {
+        fs::remove_file(&file).map_err(CopyError::io("remove", &file))?;
     }
     Ok(())
 }
 
-/// Reads an image into a store.
+/// The files of the image that a directory holds: `version` last, since it tells what the others are.
+fn files_to_replace(path: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |error| CopyError::io("read", path)(error);
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name())).take(MAX_FILES + 1);
+    let names = names.collect::<io::Result<Vec<_>>>().map_err(unreadable)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    if names.len() > MAX_FILES || !is_image_directory(path) {
+        return Err(CopyError::ForeignDirectory { path: path.to_owned() });
+    }
+    let own = names.iter().filter_map(|name| name.to_str()).filter(|name| is_of_image(name));
+    Ok(own.chain([VERSION]).map(|name| path.join(name)).collect())
+}
+
+fn is_image_directory(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let version = File::open(path.join(VERSION));
+    version.is_ok_and(|file| {
+        file.take(VERSION_START.len() as u64).read_to_end(&mut start).is_ok()
+            && start == VERSION_START.as_bytes()
+    })
+}
+
+/// Whether the image in a directory has a file of this name, besides `version`.
+fn is_of_image(name: &str) -> bool {
+    let is_hex = |text: &str| {
+        text.len() >= SHA256_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let signature = name.rsplit_once("signature-");
+    name == MANIFEST
+        || is_hex(name)
+        || name.strip_suffix(".manifest.json").is_some_and(is_hex)
+        || signature.is_some_and(|(of, number)| {
+            is_number(number) && (of.is_empty() || of.strip_suffix('-').is_some_and(is_hex))
+        })
+}
+
+fn put(to: &Path, from: &mut dyn Read) -> Result<()> {
+    File::create(to)
+        .and_then(|mut file| io::copy(from, &mut file))
+        .map(drop)
+        .map_err(CopyError::io("write", to))
+}
+
+/// Reads an image, or an index with those of its manifests that are there, into a store.
 pub(super) fn read(store: &Store, lease: &Lease, path: &Path) -> Result<ImageEntry> {
-    let from = path.join("manifest.json");
+    let from = path.join(MANIFEST);
     let mut bytes = Vec::new();
     File::open(&from)
         .and_then(|file| file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut bytes))
         .map_err(CopyError::io("read", &from))?;
     let manifest = Manifest::parse(&bytes, None)
         .map_err(|source| CopyError::Manifest { path: path.to_owned(), source })?;
-    if matches!(manifest, Manifest::Index(_)) {
-        return Err(CopyError::IndexUnsupported { what: "read from a dir:" });
-    }
-    for blob in manifest.children() {
-        if lease.take(blob)? {
-            continue;
-        }
-        let from = path.join(blob.digest.hex());
-        let mut writer = store.blob_writer()?;
-        File::open(&from)
-            .and_then(|file| std::io::copy(&mut file.take(blob.size + 1), &mut writer))
-            .map_err(CopyError::io("read", &from))?;
-        writer.publish_as(blob)?;
-    }
+    let mut seen = HashSet::new();
+    take_children(store, lease, path, &manifest, 0, &mut seen)?;
     let target = lease.put(manifest.media_type(), &bytes)?;
     Ok(ImageEntry::new("", target))
+}
+
+fn take_children(
+    store: &Store,
+    lease: &Lease,
+    path: &Path,
+    manifest: &Manifest,
+    depth: usize,
+    seen: &mut HashSet<Digest>,
+) -> Result<()> {
+    for child in manifest.children() {
+        if !seen.insert(child.digest.clone()) {
+            continue;
+        }
+        if !(media::is_index(&child.media_type) || media::is_manifest(&child.media_type)) {
+            take_blob(store, lease, child, &path.join(child.digest.hex()))?;
+            continue;
+        }
+        if depth >= MAX_INDEX_DEPTH {
+            let digest = child.digest.clone();
+            return Err(StoreError::TooDeep { digest, limit: MAX_INDEX_DEPTH }.into());
+        }
+        let from = path.join(manifest_name(&child.digest));
+        // Other platforms' may be absent altogether.
+        if from.exists() {
+            take_blob(store, lease, child, &from)?;
+            let (_, inner) = store.manifest(child)?;
+            take_children(store, lease, path, &inner, depth + 1, seen)?;
+        }
+    }
+    Ok(())
+}
+
+fn take_blob(store: &Store, lease: &Lease, blob: &Descriptor, from: &Path) -> Result<()> {
+    if lease.take(blob)? {
+        return Ok(());
+    }
+    let mut writer = store.blob_writer()?;
+    File::open(from)
+        .and_then(|file| io::copy(&mut file.take(blob.size.saturating_add(1)), &mut writer))
+        .map_err(CopyError::io("read", from))?;
+    Ok(writer.publish_as(blob)?)
 }

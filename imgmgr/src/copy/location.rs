@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use crate::reference::{Reference, ReferenceError};
 
+use super::error::printable;
+
 /// A transport and what it needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -35,12 +37,42 @@ pub enum LocationError {
     /// A transport without a path.
     #[error("`{0}` names no path")]
     NoPath(String),
+    /// A place in the store without a name.
+    #[error("`{0}` names no image")]
+    NoName(String),
     /// A reference that is none.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
+    /// What the store shall not know an image by.
+    #[error("{}; an image in the store goes by a reference", printable(&.0.to_string()))]
+    Name(ReferenceError),
+    /// A name in the store that promises a digest.
+    #[error("`{0}` can't be a name in the store: it has a digest")]
+    Digest(Reference),
+    /// The transport of registries, written in another way.
+    #[error(
+        "`{}` is neither a place nor an image's name; a registry is named by `docker://`",
+        printable(.0)
+    )]
+    Registry(String),
 }
 
 impl Location {
+    /// Parses a place that an image goes to. A name that it gets in the store must be a reference.
+    ///
+    /// # Errors
+    /// [`LocationError`].
+    pub fn destination(text: &str) -> Result<Self, LocationError> {
+        let place: Self = text.parse()?;
+        if let Self::Store(name) = &place {
+            let reference = Reference::parse(name).map_err(LocationError::Name)?;
+            if reference.digest().is_some() {
+                return Err(LocationError::Digest(reference));
+            }
+        }
+        Ok(place)
+    }
+
     /// The transport's name and the path, of one that is a file or directory.
     #[must_use]
     pub fn file(&self) -> Option<(&'static str, &Path)> {
@@ -73,6 +105,7 @@ impl FromStr for Location {
             Ok((PathBuf::from(path), name))
         };
         match transport {
+            "store" | "" if rest.is_empty() => Err(LocationError::NoName(text.to_owned())),
             "store" => Ok(Self::Store(rest.to_owned())),
             "oci" => path_and_name().map(|(path, name)| Self::Layout(path, name)),
             "oci-archive" => path_and_name().map(|(path, name)| Self::OciArchive(path, name)),
@@ -81,9 +114,15 @@ impl FromStr for Location {
                 let name = name.map(|name| Reference::parse(&name)).transpose()?;
                 Ok(Self::DockerArchive(path, name))
             }
-            "dir" => path_and_name().map(|(path, _)| Self::Dir(path)),
+            "dir" if rest.is_empty() => Err(LocationError::NoPath(text.to_owned())),
+            // There is no name that a colon could begin.
+            "dir" => Ok(Self::Dir(PathBuf::from(rest))),
             "containers-storage" | "docker-daemon" | "atomic" | "tarball" | "sif" | "ostree" => {
                 Err(LocationError::Transport(transport.to_owned()))
+            }
+            // `docker:dind` is an image.
+            "docker" | "http" | "https" if Reference::parse(text).is_err() => {
+                Err(LocationError::Registry(text.to_owned()))
             }
             _ => Ok(Self::Store(text.to_owned())),
         }
@@ -125,8 +164,32 @@ mod tests {
             shown("docker-archive:x.tar:a"),
             "docker-archive:x.tar:docker.io/library/a:latest"
         );
-        for bad in ["docker://", "oci:", "containers-storage:x", "docker-archive:x:A"] {
+        assert_eq!(shown("dir:o/foo:1"), "dir:o/foo:1");
+        assert_eq!(shown("docker:dind"), "store:docker:dind");
+        for bad in [
+            "docker://",
+            "oci:",
+            "dir:",
+            "containers-storage:x",
+            "docker-archive:x:A",
+            "",
+            "store:",
+        ] {
             assert!(bad.parse::<Location>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_image_gets_a_reference_for_a_name() {
+        let digest = crate::digest::Digest::of(b"x");
+        for name in ["Foo:Bar", "a b", "../x", "a\nb", &format!("r.io/a@{digest}")] {
+            assert!(Location::destination(name).is_err(), "{name}");
+            assert!(Location::destination(&format!("store:{name}")).is_err(), "{name}");
+        }
+        for typo in ["docker:127.0.0.1:5601/a/x:1", "docker:/h.io/x", "http://h.io/y"] {
+            let error = Location::destination(typo).unwrap_err().to_string();
+            assert!(error.contains("`docker://`"), "{error}");
+        }
+        assert_eq!(Location::destination("a:1").unwrap(), Location::Store("a:1".to_owned()));
     }
 }

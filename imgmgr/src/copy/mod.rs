@@ -5,116 +5,37 @@
 
 mod archive_in;
 mod archive_out;
+mod archive_stream;
 mod dir;
+mod error;
 mod location;
+mod oci_form;
 mod referrers;
+mod source;
 mod tree;
 
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
 pub use archive_out::{ArchiveForm, save, save_file};
+pub use error::CopyError;
 pub use location::{Location, LocationError};
 pub use referrers::is_referrer_tag;
+pub use source::{Held, keep, open};
 pub use tree::copy_tree;
 
-use crate::digest::Digest;
-use crate::image::{Descriptor, ManifestError};
+use crate::image::Descriptor;
 use crate::progress::Progress;
-use crate::pull::{Platforms, PullError, PullOptions, pull};
+use crate::pull::{Platforms, PullOptions};
 use crate::push::{Absent, PushRequest, push};
 use crate::reference::Reference;
-use crate::registry::{Client, MountFrom, RegistryError};
-use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
-use crate::trust::{TrustError, check_file};
-
-/// Why a copy failed.
-#[derive(Debug, thiserror::Error)]
-pub enum CopyError {
-    /// While pulling.
-    #[error(transparent)]
-    Pull(#[from] PullError),
-    /// While pushing.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// In a store or layout.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The policy.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// A file operation failed.
-    #[error("cannot {action} `{}`", path.display())]
-    Io {
-        /// As a verb.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-    /// An archive that can't be used.
-    #[error("`{}` is not a usable archive: {reason}", path.display())]
-    Archive {
-        /// The archive.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A manifest that can't be used.
-    #[error("`{}` holds a manifest that can't be used", path.display())]
-    Manifest {
-        /// The directory or archive.
-        path: PathBuf,
-        /// Why.
-        source: ManifestError,
-    },
-    /// Several images where one was expected.
-    #[error("`{}` holds {count} images; name one of them", path.display())]
-    SeveralImages {
-        /// The layout or archive.
-        path: PathBuf,
-        /// How many.
-        count: usize,
-    },
-    /// Something that only an image of one platform can be made into.
-    #[error("an index can't become {what}; choose a platform")]
-    IndexUnsupported {
-        /// The transport.
-        what: &'static str,
-    },
-    /// More refers to an image than a copy takes along.
-    #[error("more than {limit} manifests refer to `{digest}`")]
-    TooManyReferrers {
-        /// The image.
-        digest: Digest,
-        /// How many would go along.
-        limit: usize,
-    },
-    /// A thread of ours died.
-    #[error("an internal task failed")]
-    Task {
-        /// How.
-        source: tokio::task::JoinError,
-    },
-}
-
-impl CopyError {
-    /// Whether it was [`Client::interrupt`](crate::registry::Client::interrupt).
-    pub fn is_interrupted(&self) -> bool {
-        let of = |error: &RegistryError| matches!(error, RegistryError::Interrupted);
-        match self {
-            Self::Registry(error) | Self::Pull(PullError::Registry(error)) => of(error),
-            _ => false,
-        }
-    }
-
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
-    }
-}
+use crate::registry::{Client, MountFrom};
+use crate::store::{Durability, ImageEntry, Store};
+use oci_form::{OciForm, oci_form};
+use source::take_in;
+use tree::copy_tree_without;
 
 type Result<T> = std::result::Result<T, CopyError>;
 
@@ -123,18 +44,26 @@ type Result<T> = std::result::Result<T, CopyError>;
 pub struct CopyContext {
     /// Speaks to registries.
     pub client: Client,
-    /// The own store.
-    pub store: Store,
+    /// The own store; only copies between layouts, archives and directories do without.
+    pub store: Option<Store>,
     /// Where scratch stores are made.
     pub scratch: PathBuf,
     /// What of an index is copied, and how many layers at once.
     pub pull: PullOptions,
     /// Whether what refers to an image goes along: signatures, attestations, SBOMs.
     pub referrers: Referrers,
+    /// Whether docker's form of an image may become OCI's, where a layout is written.
+    pub digests: Digests,
     /// For layouts that are written.
     pub durability: Durability,
     /// Hears about blobs.
     pub progress: Arc<dyn Progress>,
+}
+
+impl CopyContext {
+    fn store(&self) -> Result<&Store> {
+        self.store.as_ref().ok_or(CopyError::NoStore)
+    }
 }
 
 /// Whether what refers to an image goes along, between registries and layouts.
@@ -146,32 +75,13 @@ pub enum Referrers {
     Leave,
 }
 
-/// An image in some store, and what keeps it there.
-struct Held {
-    store: Store,
-    entry: ImageEntry,
-    _lease: Option<Lease>,
-    _scratch: Option<Scratch>,
-}
-
-/// A store that is removed when it is no longer needed.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(parent: &Path) -> Result<(Self, Store)> {
-        use std::sync::atomic::{AtomicU64, Ordering};
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("imgmgr-{}-{number}", std::process::id()));
-        let scratch = Self(path.clone());
-        Ok((scratch, Store::open_real(&path, Durability::NoSync)?))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Whether a copy may have another digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digests {
+    /// Where its form must change.
+    MayChange,
+    /// Never: a copy that would is refused.
+    Preserve,
 }
 
 /// Copies one image (or index) and returns what its top manifest is.
@@ -179,18 +89,28 @@ impl Drop for Scratch {
 /// # Errors
 /// [`CopyError`].
 pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
+    check_destination(to)?;
+    let copied = copy_checked(context, from, to).await;
+    copied.map_err(|error| match from {
+        Location::Layout(path, _) => error.of_layout(path),
+        _ => error,
+    })
+}
+
+async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
     let held = take_in(context, from, to).await?;
     let mut target = held.entry.target.clone();
     if let Platforms::One(platform) = &context.pull.platforms {
         target = held.store.choose(&held.entry.name, &target, platform)?;
     }
+    let form = form_for(context, &held.store, &target, to)?;
     match to {
         Location::Registry(reference) => {
             let request = PushRequest {
                 target: target.clone(),
                 selector: reference.selector(),
                 mount: mount_from(&held.entry, reference),
-                notes: context.store.clone(),
+                notes: context.store()?.clone(),
                 absent: Absent::Skip,
             };
             let remote = context.client.remote(reference.repository());
@@ -198,11 +118,11 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
         }
         Location::Store(name) => {
             let name = store_name(name);
-            put_into(&held, &context.store, &name, &target).await?;
+            put_into(&held, context.store()?, &name, &target, &form).await?;
         }
         Location::Layout(path, name) => {
             let store = Store::open_real(path, context.durability)?;
-            put_into(&held, &store, name.as_deref().unwrap_or_default(), &target).await?;
+            put_into(&held, &store, name.as_deref().unwrap_or_default(), &target, &form).await?;
         }
         Location::OciArchive(..) | Location::DockerArchive(..) | Location::Dir(_) => {
             let (store, target, to) = (held.store.clone(), target.clone(), to.clone());
@@ -222,10 +142,45 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
             written.await.map_err(|source| CopyError::Task { source })??;
         }
     }
-    if context.referrers == Referrers::TakeAlong {
+    // What refers to the image by another digest than the copy has would refer to nothing.
+    if context.referrers == Referrers::TakeAlong && form.target.digest == target.digest {
         referrers::take_along(context, &held, from, to, &target).await?;
     }
-    Ok(target)
+    Ok(form.target)
+}
+
+/// What the image will be at its destination.
+fn form_for(
+    context: &CopyContext,
+    store: &Store,
+    target: &Descriptor,
+    to: &Location,
+) -> Result<OciForm> {
+    let to = match to {
+        Location::Layout(..) => "an oci: layout",
+        Location::OciArchive(..) => "an oci-archive:",
+        _ => return Ok(OciForm { target: target.clone(), replaced: HashSet::new() }),
+    };
+    let form = oci_form(store, target, &mut |_, _| Ok(()))?;
+    let (digest, new) = (target.digest.clone(), form.target.digest.clone());
+    if context.digests == Digests::Preserve && new != digest {
+        return Err(CopyError::DigestChanges { digest, new, to });
+    }
+    Ok(form)
+}
+
+/// Refuses a file or directory that would be lost, before anything is fetched for it.
+fn check_destination(to: &Location) -> Result<()> {
+    match to {
+        Location::Dir(path) => dir::check(path),
+        // A pipe has no length.
+        Location::DockerArchive(path, _)
+            if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) =>
+        {
+            Err(CopyError::ArchiveExists { path: path.clone() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The name in the own store: normalised if it is a reference.
@@ -240,102 +195,39 @@ fn mount_from(entry: &ImageEntry, to: &Reference) -> Option<MountFrom> {
     sibling.then(|| MountFrom(origin.repository().clone()))
 }
 
-/// Gets the source into a store: the destination's where there is one.
-async fn take_in(context: &CopyContext, from: &Location, to: &Location) -> Result<Held> {
-    if let Some((transport, path)) = from.file() {
-        check_file(&context.pull.policy, transport, path)?;
-    }
-    let local = |store: Store, entry: ImageEntry, lease| Held {
-        store,
-        entry,
-        _lease: lease,
-        _scratch: None,
-    };
-    match from {
-        Location::Store(name) => {
-            let entry = context.store.resolve(name)?;
-            let lease = context.store.lease()?;
-            lease.take(&entry.target)?;
-            return Ok(local(context.store.clone(), entry, Some(lease)));
-        }
-        Location::Layout(path, name) => {
-            let view = Store::view(path)?;
-            let entry = view.find(name.as_deref())?;
-            return Ok(local(view, entry, None));
-        }
-        _ => {}
-    }
-    let (scratch, store) = match to {
-        Location::Store(_) => (None, context.store.clone()),
-        Location::Layout(path, _) => (None, Store::open_real(path, context.durability)?),
-        _ => Scratch::new(&context.scratch).map(|(scratch, store)| (Some(scratch), store))?,
-    };
-    let lease = store.lease()?;
-    let entry = match from {
-        Location::Registry(reference) => {
-            // The final name comes at the end; until then the image goes by its origin.
-            let name = match to {
-                Location::Store(name) => store_name(name),
-                Location::Layout(_, name) => name.clone().unwrap_or_default(),
-                _ => reference.to_string(),
-            };
-            let remote = context.client.remote(reference.repository());
-            let progress = Arc::clone(&context.progress);
-            pull(&remote, reference, &store, &name, &context.pull, progress, None).await?.entry
-        }
-        _ => {
-            let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
-            let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
-            loaded.await.map_err(|source| CopyError::Task { source })??
-        }
-    };
-    Ok(Held { store, entry, _lease: Some(lease), _scratch: scratch })
-}
-
-fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {
-    let (path, images, wanted) = match from {
-        Location::OciArchive(path, name) => {
-            (path, archive_in::load_file(store, lease, path)?, name.clone())
-        }
-        Location::DockerArchive(path, reference) => {
-            let name = reference.as_ref().map(ToString::to_string);
-            (path, archive_in::load_file(store, lease, path)?, name)
-        }
-        Location::Dir(path) => (path, vec![dir::read(store, lease, path)?], None),
-        Location::Registry(_) | Location::Store(_) | Location::Layout(..) => {
-            unreachable!("these are no files")
-        }
-    };
-    let count = images.len();
-    let mut fitting = images.into_iter().filter(|entry| match &wanted {
-        Some(name) => entry.name == *name || entry.name == store_name(name),
-        None => true,
-    });
-    let entry = match (fitting.next(), wanted) {
-        (Some(entry), Some(_)) => entry,
-        (Some(entry), None) if count == 1 => entry,
-        (None, Some(name)) => return Err(StoreError::NoImage { name }.into()),
-        _ => return Err(CopyError::SeveralImages { path: path.clone(), count }),
-    };
-    archive_in::check_whole(store, std::slice::from_ref(&entry), path)?;
-    Ok(entry)
-}
-
-async fn put_into(held: &Held, to: &Store, name: &str, target: &Descriptor) -> Result<()> {
+async fn put_into(
+    held: &Held,
+    to: &Store,
+    name: &str,
+    target: &Descriptor,
+    form: &OciForm,
+) -> Result<()> {
     let mut entry = held.entry.clone();
-    if entry.target.digest != target.digest {
-        // Of one platform of what was held.
+    if entry.target.digest != form.target.digest {
+        // Of one platform of what was held, or of another form.
         (entry.size, entry.created) = (None, None);
     }
     entry.name = name.to_owned();
-    entry.target = Descriptor { annotations: None, ..target.clone() };
+    entry.target = Descriptor { annotations: None, ..form.target.clone() };
     let (from, to, target) = (held.store.clone(), to.clone(), target.clone());
-    let copied = tokio::task::spawn_blocking(move || {
+    let replaced = form.replaced.clone();
+    let copied = tokio::task::spawn_blocking(move || -> Result<()> {
         let lease = to.lease()?;
         if from.root() != to.root() {
-            copy_tree(&from, &to, &target, &lease)?;
+            copy_tree_without(&replaced, &from, &to, &target, &lease)?;
         }
-        to.tag(&entry)
+        if !replaced.is_empty() {
+            oci_form(&from, &target, &mut |new, bytes| {
+                lease.put(&new.media_type, bytes)?;
+                Ok(())
+            })?;
+        }
+        to.tag(&entry)?;
+        if entry.name.is_empty() && replaced.contains(&target.digest) {
+            // It came in under no name in its old form.
+            to.forget_nameless(&target.digest)?;
+        }
+        Ok(())
     });
-    Ok(copied.await.map_err(|source| CopyError::Task { source })??)
+    copied.await.map_err(|source| CopyError::Task { source })?
 }

@@ -175,7 +175,7 @@ impl To {
                     target: target.clone(),
                     selector,
                     mount: None,
-                    notes: context.store.clone(),
+                    notes: context.store()?.clone(),
                     absent: Absent::Skip,
                 };
                 Ok(push(from, remote, &request, &*context.progress).await?)

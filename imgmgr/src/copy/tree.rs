@@ -1,9 +1,11 @@
 //! From store to store.
 
+use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::digest::Digest;
 use crate::image::Descriptor;
 use crate::store::{Lease, Store, StoreError, VerifiedBlob, Visit};
 
@@ -24,9 +26,21 @@ pub fn copy_tree(
     target: &Descriptor,
     lease: &Lease,
 ) -> Result<(), StoreError> {
+    copy_tree_without(&HashSet::new(), from, to, target, lease)
+}
+
+/// As [`copy_tree`], where others come in place of some manifests.
+pub(super) fn copy_tree_without(
+    replaced: &HashSet<Digest>,
+    from: &Store,
+    to: &Store,
+    target: &Descriptor,
+    lease: &Lease,
+) -> Result<(), StoreError> {
     let (mut manifests, mut blobs) = (Vec::new(), Vec::new());
     from.walk(target, &mut |visit| {
         match visit {
+            Visit::Manifest(descriptor, _) if replaced.contains(&descriptor.digest) => {}
             Visit::Manifest(descriptor, _) => manifests.push(descriptor),
             Visit::Blob(descriptor) => blobs.push(descriptor),
             Visit::Absent(_) => {}

@@ -29,6 +29,9 @@ pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 /// A docker layer that registries don't hold (Windows base layers).
 pub const DOCKER_FOREIGN_GZIP: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
 
+/// A docker layer, zstd.
+pub const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+
 /// Everything a registry may answer a manifest request with, for `Accept`.
 pub const MANIFEST_TYPES: [&str; 4] = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
 
@@ -59,4 +62,15 @@ pub fn is_layer(media_type: &str) -> bool {
 /// Whether `media_type` is a layer whose blob lives at the descriptor's `urls`.
 pub fn is_foreign(media_type: &str) -> bool {
     media_type == DOCKER_FOREIGN_GZIP || media_type.contains(".nondistributable.")
+}
+
+/// What OCI calls a layer of docker's; any other type is its own answer.
+pub fn oci_layer(media_type: &str) -> &str {
+    match media_type {
+        DOCKER_LAYER => OCI_LAYER,
+        DOCKER_LAYER_GZIP => OCI_LAYER_GZIP,
+        DOCKER_LAYER_ZSTD => OCI_LAYER_ZSTD,
+        DOCKER_FOREIGN_GZIP => OCI_FOREIGN_GZIP,
+        other => other,
+    }
 }

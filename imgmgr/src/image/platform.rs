@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Descriptor;
+use super::{Descriptor, media};
+
+/// What docker says of an entry that is an attestation.
+const ATTESTATION: &str = "vnd.docker.reference.type";
 
 /// Operating system, architecture and variant, in Go's words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,8 +90,9 @@ impl Platform {
 
     /// Chooses the entry of an index that fits `self` best; the first among equals.
     ///
-    /// Entries without a platform never match (they are attestations or artifacts), and neither
-    /// do those for `unknown`.
+    /// Where none fits, the first image without a platform is taken: the field is optional
+    /// (image-spec 1.1 image-index.md). Attestations and artifacts are no images, and what is for
+    /// `unknown` never matches.
     pub fn choose<'a>(&self, entries: &'a [Descriptor]) -> Option<&'a Descriptor> {
         let mut best: Option<(u32, &Descriptor)> = None;
         for entry in entries {
@@ -97,7 +101,13 @@ impl Platform {
                 best = Some((fit, entry));
             }
         }
-        best.map(|(_, entry)| entry)
+        let may_be_image = |entry: &&Descriptor| {
+            entry.platform.is_none()
+                && media::is_manifest(&entry.media_type)
+                && entry.artifact_type.as_deref().is_none_or(media::is_image_config)
+                && entry.annotation(ATTESTATION).is_none()
+        };
+        best.map(|(_, entry)| entry).or_else(|| entries.iter().find(may_be_image))
     }
 }
 
@@ -138,7 +148,6 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::media;
 
     fn chosen(host: &str, offered: &[&str]) -> Option<u64> {
         let entries: Vec<Descriptor> = (0u64..)
@@ -164,7 +173,29 @@ mod tests {
         assert_eq!(chosen("linux/amd64", &["linux/amd64/v3", "linux/amd64"]), Some(1));
         assert_eq!(chosen("linux/amd64/v3", &["linux/amd64/v3", "linux/amd64"]), Some(0));
         assert_eq!(chosen("windows/amd64", &arm), None);
-        assert_eq!(chosen("linux/amd64", &["", "unknown/unknown"]), None);
+        assert_eq!(chosen("linux/amd64", &["unknown/unknown"]), None);
+        assert_eq!(chosen("linux/amd64", &["unknown/unknown", "", ""]), Some(1));
+        assert_eq!(chosen("linux/amd64", &["", "linux/amd64"]), Some(1));
+    }
+
+    #[test]
+    fn what_is_no_image_is_not_chosen() {
+        let image = |text: &str| {
+            let digest = crate::digest::Digest::of(text.as_bytes());
+            Descriptor::new(media::OCI_MANIFEST, digest, 1)
+        };
+        let attestation = Descriptor {
+            annotations: Some([(ATTESTATION.to_owned(), "attestation-manifest".to_owned())].into()),
+            ..image("attestation")
+        };
+        let artifact =
+            Descriptor { artifact_type: Some("text/x-sbom".to_owned()), ..image("artifact") };
+        let blob = Descriptor { media_type: "text/plain".to_owned(), ..image("blob") };
+        let mut entries = vec![attestation, artifact, blob];
+        let host: Platform = "linux/amd64".parse().unwrap();
+        assert_eq!(host.choose(&entries), None);
+        entries.push(image("image"));
+        assert_eq!(host.choose(&entries), entries.last());
     }
 
     #[test]

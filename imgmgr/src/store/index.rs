@@ -191,6 +191,15 @@ impl Store {
         if found { Ok(()) } else { Err(StoreError::NoImage { name: name.to_owned() }) }
     }
 
+    /// Takes away the entry without a name that points at `digest`, if there is one.
+    pub(crate) fn forget_nameless(&self, digest: &Digest) -> Result<()> {
+        self.edit_index(|manifests| {
+            let before = manifests.len();
+            manifests.retain(|d| d.annotation(REF_NAME).is_some() || d.digest != *digest);
+            manifests.len() < before
+        })
+    }
+
     /// Rewrites `index.json` under its lock if `edit` says that it changed something.
     fn edit_index(&self, edit: impl FnOnce(&mut Vec<Descriptor>) -> bool) -> Result<()> {
         let _writer = Lock::exclusive(&*self.disk, &self.private("index.lock"))?;

@@ -4,7 +4,8 @@ use super::{Format, PlatformArgs};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct InspectArgs {
-    /// docker://REF, oci:DIR[:NAME], or a name in the store
+    /// docker://REF, oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:REF], dir:DIR,
+    /// or a name in the store
     pub(crate) image: String,
     /// Print the manifest as it is stored
     #[arg(long)]

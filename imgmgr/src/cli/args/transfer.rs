@@ -54,6 +54,10 @@ pub(crate) struct CopyArgs {
     pub(crate) platform: PlatformArgs,
     #[command(flatten)]
     pub(crate) referrers: ReferrersFlag,
+    /// Fail where the copy would have another digest: docker's form of an image becomes OCI's in oci:
+    /// and oci-archive:
+    #[arg(long)]
+    pub(crate) preserve_digests: bool,
     /// Write the digest of what was copied to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) digestfile: Option<PathBuf>,
