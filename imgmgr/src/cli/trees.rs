@@ -74,8 +74,10 @@ pub(crate) fn commit(context: &Context, args: &CommitArgs) -> Done {
     let (image, lease) = image_of(context, &snapshot)?;
     let latest = epoch()?;
     let sink = LayerSink::new(&store, &lease).map_err(CommandError::run)?;
-    let upper = File::open(&upper)?;
-    let (sink, _) = diff(upper.as_fd(), sink, DiffOptions { latest })?;
+    let chain = image.unpack(&context.layers()?, &imgmgr::layer::Cancel::default());
+    let root = chain.map_err(CommandError::run)?.root;
+    let (upper, root) = (File::open(&upper)?, File::open(&root)?);
+    let (sink, _) = diff(upper.as_fd(), root.as_fd(), sink, DiffOptions { latest })?;
     let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
     let target = sink.finish(&image, Placement::OnTop, &note).map_err(CommandError::run)?;
     name_image(context, &name, target)

@@ -21,6 +21,7 @@ mod whiteout;
 pub use below::{Below, BelowKind};
 pub use facts::LayerFacts;
 pub(crate) use metadata::copy_directory_and_times as copy_directory_metadata;
+pub(crate) use remove::remove as remove_tree;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -28,7 +29,7 @@ use std::hash::BuildHasher;
 use std::io::BufRead;
 use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, Timestamps, chmodat, utimensat};
+use rustix::fs::{AtFlags, Timestamps, chmodat, fchmod, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
@@ -70,7 +71,7 @@ pub(super) fn extract<R: BufRead>(
     let plain_parents = options.form != LayerForm::Flat && passes_nothing_on(root)?;
     let mut extraction = Extraction {
         options,
-        tree: Tree::new(root, options.form, below),
+        tree: Tree::new(root, options, below),
         creator: Creator::probe(),
         plain_parents,
         created: Created::new(options.form),
@@ -161,13 +162,18 @@ impl Extraction<'_> {
             if name.is_empty() {
                 let root = self.tree.root();
                 rustix::fs::futimens(root, &times).map_err(|e| failed("futimens", dir, e))?;
+                if let Some(mode) = end.mode {
+                    fchmod(root, mode).map_err(|e| failed("fchmod", dir, e))?;
+                }
                 continue;
             }
             self.tree.enter_existing(parent)?;
             let parent = self.tree.current_dir();
             if let Some(mode) = end.mode {
-                chmodat(parent, name, mode, AtFlags::empty())
-                    .map_err(|e| failed("fchmodat", dir, e))?;
+                match chmodat(parent, name, mode, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::NOENT) => {}
+                    Err(e) => return Err(failed("fchmodat", dir, e)),
+                }
             }
             match utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::NOENT) => {}
