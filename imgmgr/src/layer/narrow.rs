@@ -73,7 +73,7 @@ fn widen_by(fd: BorrowedFd<'_>, stat: &Stat, needed: u32) -> Result<Option<Mode>
     Ok(Some(Mode::from_raw_mode(mode)))
 }
 
-/// By the magic link: chmod(2) refuses `O_PATH`.
-fn set_mode(dir: BorrowedFd<'_>, mode: Mode) -> Result<(), Errno> {
+/// Sets the mode of an open file, by the magic link: chmod(2) refuses `O_PATH`.
+pub(crate) fn set_mode(dir: BorrowedFd<'_>, mode: Mode) -> Result<(), Errno> {
     chmod(format!("/proc/self/fd/{}", dir.as_raw_fd()), mode)
 }

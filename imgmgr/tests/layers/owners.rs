@@ -193,3 +193,29 @@ fn what_nobody_fails_to_unpack_leaves_nothing() {
     assert!(!out.status.success() && told.contains("etc/link"), "{told}");
     assert!(!user.dir.join("b").exists());
 }
+
+#[test]
+fn a_mode_for_the_end_is_set_on_no_other_file() {
+    let Some(place) = Place::new() else { return };
+    let user = User::new(&place);
+    let outside = user.dir.join("outside");
+    fs::create_dir(&outside).unwrap();
+    chown(&outside, Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut base = Tar::default();
+    base.dir("a").add(&Head::new("a/b", b'5', 0o500), b"");
+    base.add(&Head::new("a/b/c", b'5', 0o500), b"").dir("a/gone").dir("a/gone/too");
+    let mut next = Tar::default();
+    next.file("a/b/c/.wh.x", b"").file("a/gone/too/.wh.x", b"");
+    // Opens `a/b` for a while, removes it, and puts a link in its place.
+    next.file("a/b/.wh.x", b"").file("a/.wh..wh..opq", b"");
+    next.symlink("a/b", outside.to_str().unwrap());
+    place.image("a:1", &[base.end(), next.end()]);
+    let archive = place.path("a.tar");
+    place.run(&["save", "a:1", "--output", archive.to_str().unwrap()]);
+    fs::set_permissions(&archive, Permissions::from_mode(0o644)).unwrap();
+    user.run(&["load", "--input", archive.to_str().unwrap()]);
+    user.run(&["unpack", "a:1", "b"]);
+    assert!(user.dir.join("b/rootfs/a/b").is_symlink());
+    assert!(!user.dir.join("b/rootfs/a/gone").exists(), "nothing comes back");
+    assert_eq!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o755);
+}

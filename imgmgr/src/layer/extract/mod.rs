@@ -27,15 +27,16 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::BufRead;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Timestamps, chmodat, fchmod, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, Timestamps, fchmod, openat, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
 pub(in crate::layer) use self::tree::times;
-use self::tree::{Tree, failed, refused};
+use self::tree::{DIR, Tree, failed, refused};
 use self::whiteout::Name;
+use super::narrow;
 use super::tar::{Entry, EntryKind, TarReader};
 use super::{Cancel, LayerError, LayerForm, UnpackOptions};
 use crate::store::SyncAhead;
@@ -170,10 +171,13 @@ impl Extraction<'_> {
             self.tree.enter_existing(parent)?;
             let parent = self.tree.current_dir();
             if let Some(mode) = end.mode {
-                match chmodat(parent, name, mode, AtFlags::empty()) {
-                    Ok(()) | Err(Errno::NOENT) => {}
-                    Err(e) => return Err(failed("fchmodat", dir, e)),
+                match openat(parent, name, OFlags::PATH | DIR, Mode::empty()) {
+                    Ok(fd) => narrow::set_mode(fd.as_fd(), mode),
+                    // Something else is in its place.
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+                    Err(e) => Err(e),
                 }
+                .map_err(|e| failed("chmod", dir, e))?;
             }
             match utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::NOENT) => {}

@@ -163,6 +163,13 @@ impl<'t> Tree<'t> {
         self.opaque.retain(|dir| !path::is_beneath(dir, gone));
     }
 
+    /// Forgets what was removed from `within`: all that `is_newer` does not claim.
+    pub(super) fn forget_older(&mut self, within: &[u8], is_newer: impl Fn(&[u8]) -> bool) {
+        self.ends.retain(|dir, _| {
+            dir == within || !path::is_beneath(dir, within) || is_newer(dir.as_slice())
+        });
+    }
+
     /// Notes that `dir` hides what is below it.
     pub(super) fn note_opaque(&mut self, dir: &[u8]) {
         self.facts.opaque_root |= dir.is_empty();
