@@ -17,6 +17,10 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
     let (image, _lease) = load(context, &args.image, &args.platform)?;
     let is_root = rustix::process::geteuid().is_root();
     let (uids, gids) = (ranges(&args.uid_map)?, ranges(&args.gid_map)?);
+    if !is_root && !uids.is_empty() {
+        let message = "`--uid-map` and `--gid-map` take root; without them all files are yours";
+        return Err(CommandError::usage(message));
+    }
     let ownership = match (args.rootless || !is_root, uids.is_empty() && gids.is_empty()) {
         (true, _) => Ownership::Caller,
         (false, true) => Ownership::Keep,

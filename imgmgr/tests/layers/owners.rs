@@ -141,6 +141,9 @@ fn what_nobody_unpacks_goes_back_with_its_owners() {
     let user = User::new(&place);
     fs::set_permissions(archive, Permissions::from_mode(0o644)).unwrap();
     user.run(&["load", "--input", archive]);
+    let maps = ["--uid-map", "0:1:5", "--gid-map", "0:1:5"];
+    let out = user.output(&[&["unpack"], &maps[..], &["a:1", "b"]].concat());
+    assert_eq!(out.status.code(), Some(2), "it can't be done");
     user.run(&["unpack", "a:1", "b"]);
     let (bundle, root) = (user.dir.join("b"), user.dir.join("b/rootfs"));
     let mode = |path: &str| fs::metadata(root.join(path)).unwrap().mode() & 0o7777;
