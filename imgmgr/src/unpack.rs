@@ -218,11 +218,15 @@ pub fn repack_bundle<W: Write>(
     output: W,
     options: DiffOptions,
 ) -> Result<(W, DiffSummary), UnpackError> {
-    let base = read_manifest(bundle)?;
+    let mut base = read_manifest(bundle)?;
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
-    diff_flat(rootfs.as_fd(), &base, output, options)
-        .map_err(io_error("read the changes of", &path))
+    let (output, summary) = diff_flat(rootfs.as_fd(), &mut base, output, options)
+        .map_err(io_error("read the changes of", &path))?;
+    if summary.reopened > 0 {
+        save_manifest(bundle, &base)?;
+    }
+    Ok((output, summary))
 }
 
 /// Takes the bundle's root file system as it is now for the base of the next `repack`.
@@ -247,6 +251,10 @@ fn read_manifest(bundle: &Path) -> Result<Manifest, UnpackError> {
 fn write_manifest(bundle: &Path, rootfs: &File, ids: BundleIds) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
     let manifest = Manifest::of(rootfs.as_fd(), ids).map_err(io_error("read", &path))?;
+    save_manifest(bundle, &manifest)
+}
+
+fn save_manifest(bundle: &Path, manifest: &Manifest) -> Result<(), UnpackError> {
     let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
     fs::write(&new, manifest.to_text()).map_err(io_error("write", &new))?;
     fs::rename(&new, &path).map_err(io_error("rename", &new))

@@ -42,6 +42,11 @@ impl Opened {
         Ok((openat(dir, name, OFlags::RDONLY | flags, Mode::empty())?, opened))
     }
 
+    /// Whether its owner may not open it.
+    pub(crate) fn is_by_force(&self) -> bool {
+        self.narrow.is_some()
+    }
+
     /// Leaves it open for its owner.
     pub(crate) fn keep(mut self) {
         self.narrow = None;

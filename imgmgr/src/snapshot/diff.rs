@@ -37,6 +37,8 @@ pub struct DiffSummary {
     pub whiteouts: u64,
     /// Bytes of file data.
     pub bytes: u64,
+    /// Unchanged directories of a flat tree that were opened by force, which changes their stamps.
+    pub reopened: u64,
 }
 
 /// What no layer can hold; within an [`io::Error`].
@@ -83,23 +85,33 @@ pub fn diff<W: Write>(
 ) -> io::Result<(W, DiffSummary)> {
     let root = DirectoryFacts::of(base_root)?;
     let out = TreeTar::new(output, options);
-    Diff { base: None, root: Some(&root), out }.run(upper)
+    let diff = Diff { base: None, root: Some(&root), out, reopened: Vec::new() };
+    Ok(diff.run(upper)?.0)
 }
 
 /// Writes what changed in the flat tree `root` since `base` was taken of it as an uncompressed
-/// layer.
+/// layer. `base` learns the new stamps of what was opened by force.
 ///
 /// # Errors
 /// Those of reading the tree and of `output`; [`DiffRefused`].
 pub fn diff_flat<W: Write>(
     root: BorrowedFd<'_>,
-    base: &Manifest,
+    base: &mut Manifest,
     output: W,
     options: DiffOptions,
 ) -> io::Result<(W, DiffSummary)> {
     let out = TreeTar::new(output, options).of_ids(base.ids());
-    Diff { base: Some(base), root: base.root(), out }.run(root)
+    let diff = Diff { base: Some(base), root: base.root(), out, reopened: Vec::new() };
+    let ((output, mut summary), reopened) = diff.run(root)?;
+    for (path, stat) in reopened {
+        base.stamp(path, &stat);
+        summary.reopened += 1;
+    }
+    Ok((output, summary))
 }
+
+/// Directories, and how they are after they were opened by force.
+type Reopened = Vec<(Vec<u8>, Stat)>;
 
 struct Diff<'b, W: Write> {
     /// What a flat tree was; `None` where everything in the directory is a change.
@@ -107,14 +119,15 @@ struct Diff<'b, W: Write> {
     /// What the root was; `None` where nobody knows.
     root: Option<&'b DirectoryFacts>,
     out: TreeTar<W>,
+    reopened: Reopened,
 }
 
 impl<W: Write> Diff<'_, W> {
-    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<(W, DiffSummary)> {
+    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<((W, DiffSummary), Reopened)> {
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         let stat = rustix::fs::fstat(&root)?;
         self.directory(root, &stat, Vec::new(), 0)?;
-        self.out.finish()
+        Ok((self.out.finish()?, self.reopened))
     }
 
     fn is_unchanged_directory(&self, dir: &OwnedFd, path: &[u8], stat: &Stat) -> io::Result<bool> {
@@ -182,8 +195,15 @@ impl<W: Write> Diff<'_, W> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let (fd, _until_done) = Opened::directory(dir, name)?;
-                self.directory(fd, &stat, path, depth + 1)
+                let (fd, opened) = Opened::directory(dir, name)?;
+                let is_reopened = opened.is_by_force() && self.is_unchanged(&path, &stat);
+                self.directory(fd, &stat, path.clone(), depth + 1)?;
+                drop(opened);
+                if is_reopened {
+                    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    self.reopened.push((path, stat));
+                }
+                Ok(())
             }
             _ if self.is_unchanged(&path, &stat) => Ok(()),
             FileType::CharacterDevice if stat.st_rdev == 0 => {

@@ -107,6 +107,11 @@ impl Manifest {
         self.stamps.get(path) == Some(&Stamp::of(stat))
     }
 
+    /// Takes `path` for unchanged as it is now.
+    pub(super) fn stamp(&mut self, path: Vec<u8>, stat: &Stat) {
+        self.stamps.insert(path, Stamp::of(stat));
+    }
+
     /// The names that were in the directory `dir`, sorted.
     pub(super) fn names_in(&self, dir: &[u8]) -> Vec<&[u8]> {
         let start = if dir.is_empty() { Vec::new() } else { [dir, b"/"].concat() };
