@@ -7,6 +7,8 @@ use oci_spec::runtime::{
     Capability, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, Mount, MountBuilder,
 };
 
+use crate::options::UserNamespace;
+
 /// `PATH` where the image has none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -63,19 +65,30 @@ const MOUNTS: [(&str, &str, &str, &[&str]); 7] = [
     ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
 ];
 
+/// What runs where neither image nor options name a program, as umoci has it.
+pub(crate) const DEFAULT_ARGS: [&str; 1] = ["sh"];
+
+/// The group of terminals, as an option of devpts.
+const TERMINAL_GROUP: u32 = 5;
+const TERMINAL_GROUP_OPTION: &str = "gid=5";
+
 /// The mounts of every container, in the order they are to be made.
-pub(crate) fn mounts() -> Result<Vec<Mount>, OciSpecError> {
-    MOUNTS
-        .iter()
-        .map(|(destination, kind, source, options)| {
-            MountBuilder::default()
-                .destination(PathBuf::from(destination))
-                .typ(*kind)
-                .source(PathBuf::from(source))
-                .options(options.iter().map(|&o| o.to_owned()).collect::<Vec<_>>())
-                .build()
-        })
-        .collect()
+pub(crate) fn mounts(namespace: &UserNamespace) -> Result<Vec<Mount>, OciSpecError> {
+    let mounts = MOUNTS.iter().map(|&(destination, kind, source, options)| {
+        // Without a network namespace of its own a container can't mount a sysfs.
+        let is_bind = kind == "sysfs" && namespace.is_rootless();
+        let (kind, source) = if is_bind { ("none", "/sys") } else { (kind, source) };
+        let has_group = namespace.has_group(TERMINAL_GROUP);
+        let options = options.iter().filter(|o| has_group || **o != TERMINAL_GROUP_OPTION);
+        let options = is_bind.then_some(&"rbind").into_iter().chain(options);
+        MountBuilder::default()
+            .destination(PathBuf::from(destination))
+            .typ(kind)
+            .source(PathBuf::from(source))
+            .options(options.map(|&o| o.to_owned()).collect::<Vec<_>>())
+            .build()
+    });
+    mounts.collect()
 }
 
 /// No device but those the runtime always allows.

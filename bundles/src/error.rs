@@ -5,9 +5,6 @@ use rustix::io::Errno;
 /// Why an image and its options make no bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// Neither image nor options say what to run.
-    #[error("there is nothing to run: the image has no entrypoint or command, and none was given")]
-    NoCommand,
     /// The working directory is relative.
     #[error("working directory `{path}` is not absolute")]
     WorkingDir {

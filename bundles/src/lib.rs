@@ -18,6 +18,6 @@ mod user;
 
 pub use defaults::{DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS};
 pub use error::{BundleError, UserError};
-pub use options::{BundleOptions, RootAccess, Terminal};
+pub use options::{BundleOptions, IdRange, RootAccess, Terminal, UserNamespace};
 pub use spec::{runtime_spec, to_json};
 pub use user::{ResolvedUser, resolve_user, resolve_user_in};

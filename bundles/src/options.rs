@@ -22,6 +22,62 @@ pub enum RootAccess {
     ReadOnly,
 }
 
+/// Whose ids the container's are on the host.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum UserNamespace {
+    /// The host's: there is no namespace.
+    #[default]
+    Host,
+    /// A namespace with these ranges.
+    Mapped {
+        /// For user ids.
+        uids: Vec<IdRange>,
+        /// For group ids.
+        gids: Vec<IdRange>,
+    },
+    /// A namespace whose root is a user without privileges, who runs the container: it has what that
+    /// user can give, the host's network and no limits among it.
+    Rootless {
+        /// The user.
+        uid: u32,
+        /// Their group.
+        gid: u32,
+    },
+}
+
+/// `len` ids from `container` on are `host` and following.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdRange {
+    /// First id in the container.
+    pub container: u32,
+    /// First id on the host.
+    pub host: u32,
+    /// How many.
+    pub len: u32,
+}
+
+impl UserNamespace {
+    /// The ranges of user and of group ids.
+    pub(crate) fn ranges(&self) -> Option<(Vec<IdRange>, Vec<IdRange>)> {
+        let alone = |host| vec![IdRange { container: 0, host, len: 1 }];
+        match self {
+            Self::Host => None,
+            Self::Mapped { uids, gids } => Some((uids.clone(), gids.clone())),
+            Self::Rootless { uid, gid } => Some((alone(*uid), alone(*gid))),
+        }
+    }
+
+    pub(crate) fn is_rootless(&self) -> bool {
+        matches!(self, Self::Rootless { .. })
+    }
+
+    /// Whether the container has the group `gid`.
+    pub(crate) fn has_group(&self, gid: u32) -> bool {
+        let holds = |r: &IdRange| gid.checked_sub(r.container).is_some_and(|d| d < r.len);
+        self.ranges().is_none_or(|(_, gids)| gids.iter().any(holds))
+    }
+}
+
 /// Everything that goes before what the image says. `None` and empty leave the image's choice.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct BundleOptions {
@@ -44,6 +100,8 @@ pub struct BundleOptions {
     pub root_access: RootAccess,
     /// Directory of the root file system, relative to the bundle; `rootfs` if empty.
     pub root_path: String,
+    /// Whose ids the container's are on the host.
+    pub user_namespace: UserNamespace,
     /// Instead of those of the same name that the image gives.
     pub annotations: BTreeMap<String, String>,
 }

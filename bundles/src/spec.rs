@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use oci_spec::OciSpecError;
 use oci_spec::image::ImageConfiguration;
 use oci_spec::runtime::{
-    Capabilities, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxResourcesBuilder, Process, ProcessBuilder, RootBuilder, Spec,
-    SpecBuilder, UserBuilder,
+    Capabilities, Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxIdMapping,
+    LinuxIdMappingBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResourcesBuilder,
+    Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
 use crate::annotations;
-use crate::defaults::{self, DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS};
+use crate::defaults::{
+    self, DEFAULT_ARGS, DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS,
+};
 use crate::error::BundleError;
-use crate::options::{BundleOptions, RootAccess, Terminal};
+use crate::options::{BundleOptions, IdRange, RootAccess, Terminal, UserNamespace};
 use crate::user::{ResolvedUser, resolve_user};
 
 /// The version of the runtime specification that the result follows.
@@ -39,7 +41,7 @@ pub fn runtime_spec(
     let image_env = config.env().clone().unwrap_or_default();
     let env = environment(&image_env, options, &user)?;
     let image_args = (config.entrypoint().clone(), config.cmd().clone());
-    let args = arguments(image_args, options)?;
+    let args = arguments(image_args, options);
     let cwd = options.working_dir.clone().or(config.working_dir().clone());
     let cwd = cwd.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned());
     if !cwd.starts_with('/') {
@@ -71,7 +73,7 @@ pub fn to_json(spec: &Spec) -> Vec<u8> {
 fn arguments(
     (entrypoint, cmd): (Option<Vec<String>>, Option<Vec<String>>),
     options: &BundleOptions,
-) -> Result<Vec<String>, BundleError> {
+) -> Vec<String> {
     let (entrypoint, cmd) = match &options.entrypoint {
         Some(given) => (Some(given.clone()), None),
         None => (entrypoint, cmd),
@@ -79,7 +81,7 @@ fn arguments(
     let cmd = options.command.clone().or(cmd);
     let mut args = entrypoint.unwrap_or_default();
     args.extend(cmd.unwrap_or_default());
-    if args.is_empty() { Err(BundleError::NoCommand) } else { Ok(args) }
+    if args.is_empty() { DEFAULT_ARGS.map(str::to_owned).to_vec() } else { args }
 }
 
 /// The image's variables, then the given ones; then what every process expects.
@@ -139,8 +141,8 @@ fn assemble(
         .version(OCI_VERSION)
         .root(root)
         .process(process(args, env, cwd, user, options)?)
-        .mounts(defaults::mounts()?)
-        .linux(linux()?)
+        .mounts(defaults::mounts(&options.user_namespace)?)
+        .linux(linux(&options.user_namespace)?)
         .annotations(annotations.into_iter().collect::<std::collections::HashMap<_, _>>())
         .build()?;
     spec.set_hostname(options.hostname.clone());
@@ -164,11 +166,11 @@ fn process(
         .inheritable(Capabilities::new())
         .ambient(Capabilities::new())
         .build()?;
-    let identity = UserBuilder::default()
-        .uid(user.uid)
-        .gid(user.gid)
-        .additional_gids(user.additional_gids.clone())
-        .build()?;
+    // Whoever maps but their own group may not set any.
+    let rootless = options.user_namespace.is_rootless();
+    let groups = if rootless { Vec::new() } else { user.additional_gids.clone() };
+    let identity =
+        UserBuilder::default().uid(user.uid).gid(user.gid).additional_gids(groups).build()?;
     let mut process = ProcessBuilder::default()
         .terminal(options.terminal == Terminal::Yes)
         .user(identity)
@@ -182,8 +184,8 @@ fn process(
     Ok(process)
 }
 
-fn linux() -> Result<Linux, OciSpecError> {
-    let kinds = [
+fn linux(namespace: &UserNamespace) -> Result<Linux, OciSpecError> {
+    let mut kinds = vec![
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Network,
         LinuxNamespaceType::Ipc,
@@ -191,14 +193,35 @@ fn linux() -> Result<Linux, OciSpecError> {
         LinuxNamespaceType::Mount,
         LinuxNamespaceType::Cgroup,
     ];
+    let mut linux = LinuxBuilder::default()
+        .masked_paths(MASKED_PATHS.map(str::to_owned).to_vec())
+        .readonly_paths(READONLY_PATHS.map(str::to_owned).to_vec());
+    if let Some((uids, gids)) = namespace.ranges() {
+        kinds.push(LinuxNamespaceType::User);
+        linux = linux.uid_mappings(mappings(&uids)?).gid_mappings(mappings(&gids)?);
+    }
+    if namespace.is_rootless() {
+        kinds.retain(|kind| *kind != LinuxNamespaceType::Network);
+    }
+    let rules = LinuxResourcesBuilder::default().devices(defaults::device_rules()?);
     let namespaces: Result<Vec<_>, _> =
         kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect();
-    LinuxBuilder::default()
-        .namespaces(namespaces?)
-        .resources(LinuxResourcesBuilder::default().devices(defaults::device_rules()?).build()?)
-        .masked_paths(MASKED_PATHS.map(str::to_owned).to_vec())
-        .readonly_paths(READONLY_PATHS.map(str::to_owned).to_vec())
-        .build()
+    let mut linux = linux.namespaces(namespaces?).resources(rules.build()?).build()?;
+    if namespace.is_rootless() {
+        linux.set_resources(None);
+    }
+    Ok(linux)
+}
+
+fn mappings(ranges: &[IdRange]) -> Result<Vec<LinuxIdMapping>, OciSpecError> {
+    let mapping = |range: &IdRange| {
+        LinuxIdMappingBuilder::default()
+            .container_id(range.container)
+            .host_id(range.host)
+            .size(range.len)
+            .build()
+    };
+    ranges.iter().map(mapping).collect()
 }
 
 #[cfg(test)]
@@ -236,8 +259,8 @@ mod tests {
         let entrypoint = BundleOptions { entrypoint: Some(words("sh")), ..none.clone() };
         assert_eq!(args(both, &entrypoint), ["sh"]);
         let removed = BundleOptions { entrypoint: Some(Vec::new()), ..none.clone() };
-        assert!(matches!(spec(both, &removed), Err(BundleError::NoCommand)));
-        assert!(matches!(spec("{}", &none), Err(BundleError::NoCommand)));
+        assert_eq!(args(both, &removed), ["sh"]);
+        assert_eq!(args("{}", &none), ["sh"]);
     }
 
     #[test]
@@ -294,6 +317,40 @@ mod tests {
         assert_eq!(held("0"), (14, 14));
         assert_eq!(held("1000:1000"), (0, 14));
         assert_eq!((process("1000:7").user().uid(), process("1000:7").user().gid()), (1000, 7));
+    }
+
+    #[test]
+    fn a_user_namespace_is_told_with_what_it_takes() {
+        let value = |user_namespace| {
+            let options = BundleOptions { user_namespace, ..BundleOptions::default() };
+            serde_json::to_value(spec("{}", &options).unwrap()).unwrap()
+        };
+        let kinds = |spec: &serde_json::Value| {
+            let list = spec["linux"]["namespaces"].as_array().unwrap().clone();
+            list.iter().map(|one| one["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let host = value(UserNamespace::Host);
+        assert!(!kinds(&host).contains(&"user".to_owned()));
+        assert!(host.to_string().contains("gid=5") && host["linux"]["uidMappings"].is_null());
+        let range = |host, len| IdRange { container: 0, host, len };
+        let (uids, gids) = (vec![range(100_000, 65_536)], vec![range(200_000, 65_536)]);
+        let mapped = value(UserNamespace::Mapped { uids, gids });
+        let map = |host: u32, size: u32| serde_json::json!([{"containerID": 0, "hostID": host, "size": size}]);
+        assert!(
+            ["user", "network"].iter().all(|kind| kinds(&mapped).contains(&(*kind).to_owned()))
+        );
+        assert_eq!(mapped["linux"]["uidMappings"], map(100_000, 65_536));
+        assert_eq!(mapped["linux"]["gidMappings"], map(200_000, 65_536));
+        assert!(mapped.to_string().contains("gid=5"));
+        let rootless = value(UserNamespace::Rootless { uid: 1000, gid: 100 });
+        assert_eq!(kinds(&rootless), ["pid", "ipc", "uts", "mount", "cgroup", "user"]);
+        assert_eq!(rootless["linux"]["uidMappings"], map(1000, 1));
+        assert_eq!(rootless["linux"]["gidMappings"], map(100, 1));
+        assert!(rootless["linux"].get("resources").is_none(), "{rootless}");
+        assert!(!rootless.to_string().contains("gid=5"));
+        let sys = &rootless["mounts"][3];
+        assert_eq!((sys["type"].as_str(), sys["source"].as_str()), (Some("none"), Some("/sys")));
+        assert_eq!(sys["options"][0], "rbind");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,9 +19,10 @@ use oci_spec::image::ImageConfiguration;
 use crate::image::Descriptor;
 use crate::layer::store::ChainLayer;
 use crate::layer::{
-    Cancel, Durability, LayerDescriptor, LayerError, LayerForm, UnpackOptions, Unpacker,
+    Cancel, Durability, LayerDescriptor, LayerError, LayerForm, Ownership, UnpackOptions, Unpacker,
+    remove_tree,
 };
-use crate::snapshot::{DiffOptions, DiffSummary, Manifest, diff_flat};
+use crate::snapshot::{BundleIds, DiffOptions, DiffSummary, Manifest, diff_flat};
 use crate::store::{Counting, Store, StoreError, SyncAhead};
 use crate::upkeep::pin_bundle;
 
@@ -60,6 +62,14 @@ pub enum UnpackError {
         diff_id: String,
         /// Why not.
         source: LayerError,
+    },
+    /// The root of the file system belongs to an id that the given ranges lack.
+    #[error("id {id} is in no range, and `{}` belongs to it", path.display())]
+    Unmapped {
+        /// The root file system.
+        path: PathBuf,
+        /// As in the image.
+        id: u32,
     },
     /// The configuration makes no bundle.
     #[error("cannot make `config.json`")]
@@ -124,12 +134,21 @@ pub fn unpack_bundle(
     let made = fill(image, &config, bundle, options, bundle_options, cancel);
     if made.is_err() {
         // The error that counts is the first one.
-        let _ = fs::remove_dir_all(bundle);
-        if was_there {
-            let _ = fs::create_dir(bundle);
+        let _ = empty(bundle);
+        if !was_there {
+            let _ = fs::remove_dir(bundle);
         }
     }
     made
+}
+
+/// Removes all in a directory, also where an image's modes keep its owner out.
+fn empty(dir: &Path) -> io::Result<()> {
+    let open = File::open(dir)?;
+    for entry in fs::read_dir(dir)? {
+        remove_tree(open.as_fd(), entry?.file_name().as_bytes())?;
+    }
+    Ok(())
 }
 
 fn fill(
@@ -146,6 +165,12 @@ fn fill(
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
         .map_err(io_error("chmod", &path))?;
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
+    if let Ownership::Map { .. } = options.ownership {
+        let unmapped = |id| UnpackError::Unmapped { path: path.clone(), id };
+        let owner = options.ownership.host_owner(0, 0).map_err(unmapped)?;
+        let (uid, gid) = owner.unzip();
+        std::os::unix::fs::fchown(&rootfs, uid, gid).map_err(io_error("chown", &path))?;
+    }
     let durability = match options.durability {
         Durability::NoSync => Durability::NoSync,
         Durability::Durable | Durability::CallerSyncs => Durability::CallerSyncs,
@@ -176,7 +201,7 @@ fn fill(
         .map_err(|source| UnpackError::Bundle { source })?;
     let config = bundle.join("config.json");
     fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
-    write_manifest(bundle, &rootfs)?;
+    write_manifest(bundle, &rootfs, BundleIds::of(&options.ownership))?;
     if let Some((store, image)) = image.pin {
         pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
     }
@@ -193,30 +218,43 @@ pub fn repack_bundle<W: Write>(
     output: W,
     options: DiffOptions,
 ) -> Result<(W, DiffSummary), UnpackError> {
-    let path = bundle.join(MANIFEST);
-    let file = File::open(&path).map_err(io_error("open", &path))?;
-    let mut text = String::new();
-    file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text).map_err(io_error("read", &path))?;
-    let base = Manifest::parse(&text).ok_or(UnpackError::Manifest { path })?;
+    let mut base = read_manifest(bundle)?;
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
-    diff_flat(rootfs.as_fd(), &base, output, options)
-        .map_err(io_error("read the changes of", &path))
+    let (output, summary) = diff_flat(rootfs.as_fd(), &mut base, output, options)
+        .map_err(io_error("read the changes of", &path))?;
+    if summary.reopened > 0 {
+        save_manifest(bundle, &base)?;
+    }
+    Ok((output, summary))
 }
 
 /// Takes the bundle's root file system as it is now for the base of the next `repack`.
 ///
 /// # Errors
-/// [`UnpackError::Io`].
+/// [`UnpackError::Io`], [`UnpackError::Manifest`].
 pub fn refresh_bundle(bundle: &Path) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
-    write_manifest(bundle, &rootfs)
+    let ids = read_manifest(bundle)?.ids().clone();
+    write_manifest(bundle, &rootfs, ids)
 }
 
-fn write_manifest(bundle: &Path, rootfs: &File) -> Result<(), UnpackError> {
+fn read_manifest(bundle: &Path) -> Result<Manifest, UnpackError> {
+    let path = bundle.join(MANIFEST);
+    let file = File::open(&path).map_err(io_error("open", &path))?;
+    let mut text = String::new();
+    file.take(MAX_MANIFEST_BYTES).read_to_string(&mut text).map_err(io_error("read", &path))?;
+    Manifest::parse(&text).ok_or(UnpackError::Manifest { path })
+}
+
+fn write_manifest(bundle: &Path, rootfs: &File, ids: BundleIds) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
-    let manifest = Manifest::of(rootfs.as_fd()).map_err(io_error("read", &path))?;
+    let manifest = Manifest::of(rootfs.as_fd(), ids).map_err(io_error("read", &path))?;
+    save_manifest(bundle, &manifest)
+}
+
+fn save_manifest(bundle: &Path, manifest: &Manifest) -> Result<(), UnpackError> {
     let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
     fs::write(&new, manifest.to_text()).map_err(io_error("write", &new))?;
     fs::rename(&new, &path).map_err(io_error("rename", &new))

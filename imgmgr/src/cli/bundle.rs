@@ -1,10 +1,10 @@
 //! Commands that unpack images and take changes back.
 
-use bundles::{BundleOptions, RootAccess, Terminal};
+use bundles::{BundleOptions, RootAccess, Terminal, UserNamespace};
 use imgmgr::digest::Digest;
 use imgmgr::layer::{Cancel, DeviceNodes, IdRange, Ownership, UnpackOptions};
 use imgmgr::repack::{LayerNote, LayerSink, Placement};
-use imgmgr::snapshot::{DiffOptions, StoredImage};
+use imgmgr::snapshot::{BundleIds, DiffOptions, StoredImage};
 use imgmgr::store::{ImageEntry, Lease};
 use imgmgr::unpack::{UnpackImage, refresh_bundle, repack_bundle, unpack_bundle};
 use imgmgr::upkeep::{BASE, pin_bundle};
@@ -17,6 +17,10 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
     let (image, _lease) = load(context, &args.image, &args.platform)?;
     let is_root = rustix::process::geteuid().is_root();
     let (uids, gids) = (ranges(&args.uid_map)?, ranges(&args.gid_map)?);
+    if !is_root && !uids.is_empty() {
+        let message = "`--uid-map` and `--gid-map` take root; without them all files are yours";
+        return Err(CommandError::usage(message));
+    }
     let ownership = match (args.rootless || !is_root, uids.is_empty() && gids.is_empty()) {
         (true, _) => Ownership::Caller,
         (false, true) => Ownership::Keep,
@@ -26,8 +30,10 @@ pub(crate) fn unpack(context: &Context, args: &UnpackArgs) -> Done {
         Ownership::Caller => DeviceNodes::Placeholder,
         Ownership::Keep | Ownership::Map { .. } => DeviceNodes::Create,
     };
+    let user_namespace = user_namespace(&ownership);
     let options = UnpackOptions { ownership, devices, ..context.unpack_options() };
     let bundle_options = BundleOptions {
+        user_namespace,
         command: (!args.args.is_empty()).then(|| args.args.clone()),
         env: args.env.clone(),
         user: args.user.clone(),
@@ -96,6 +102,22 @@ fn load_base(context: &Context, name: &str, args: &PlatformArgs) -> Done<(Stored
     let lease = store.lease()?;
     lease.take(&target)?;
     Ok((StoredImage::load(&store, &target).map_err(CommandError::run)?, lease))
+}
+
+/// In which the bundle's files have the owners that the image says.
+fn user_namespace(ownership: &Ownership) -> UserNamespace {
+    let ranges = |ranges: &[IdRange]| ranges.iter().map(range).collect();
+    match BundleIds::of(ownership) {
+        BundleIds::Same => UserNamespace::Host,
+        BundleIds::Mapped { uids, gids } => {
+            UserNamespace::Mapped { uids: ranges(&uids), gids: ranges(&gids) }
+        }
+        BundleIds::Caller { uid, gid } => UserNamespace::Rootless { uid, gid },
+    }
+}
+
+fn range(&IdRange { container, host, len }: &IdRange) -> bundles::IdRange {
+    bundles::IdRange { container, host, len }
 }
 
 /// `CONTAINER:HOST:LENGTH`, as umoci and newuidmap write it.

@@ -9,6 +9,7 @@ use imgmgr::snapshot::{
     IdMapping, Snapshot, SnapshotError, SnapshotKind, Snapshots, detached, detached_sealed,
 };
 use imgmgr::store::Lease;
+use imgmgr::upkeep::UpkeepError;
 use serde_json::json;
 
 use super::args::{
@@ -109,13 +110,63 @@ pub(crate) fn mount(context: &Context, args: &MountArgs) -> Done {
     let target = absolute(&args.target)?;
     let id = mount_id(&target);
     let snapshots = snapshots_for(context, kind)?;
-    let snapshot = snapshots.prepare(&id, &chain, kind).map_err(CommandError::run)?;
-    let mounted = attach(context, &snapshot, &target);
-    if mounted.is_err() {
+    let snapshot = match snapshots.prepare(&id, &chain, kind) {
+        Err(SnapshotError::Exists { .. }) => {
+            discard_view(context, &id, &target)?;
+            snapshots.prepare(&id, &chain, kind)
+        }
+        prepared => prepared,
+    };
+    let snapshot = snapshot.map_err(CommandError::run)?;
+    let attached = attach(context, &snapshot, &target);
+    if attached.is_err() {
         // The error that counts is the first one.
         let _ = snapshots.remove(&id);
     }
-    mounted
+    attached
+}
+
+/// Removes the snapshot of an earlier mount on `target` that somebody unmounted without us; nothing
+/// is lost by it if that was read-only.
+fn discard_view(context: &Context, id: &str, target: &Path) -> Done {
+    let at = target.display();
+    let busy = || {
+        let message = format!("an image is mounted on `{at}` already; `imgmgr umount {at}` first");
+        CommandError::run(message)
+    };
+    if is_mount_point(target)? {
+        return Err(busy());
+    }
+    let snapshot = context.snapshots()?.get(id).map_err(CommandError::run)?;
+    if snapshot.record().kind == SnapshotKind::Active {
+        return Err(CommandError::run(format!(
+            "`{at}` was unmounted by other means, and its changes are kept: \
+             `imgmgr commit {at} IMAGE` saves them, `imgmgr umount {at}` drops them"
+        )));
+    }
+    match context.upkeep()?.remove_snapshot(id) {
+        // In another mount namespace.
+        Err(UpkeepError::Mounted { .. }) => Err(busy()),
+        removed => Ok(removed?),
+    }
+}
+
+fn is_mount_point(dir: &Path) -> Done<bool> {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    let failed = |e| CommandError::file("look at", dir, std::io::Error::from(e));
+    let stat = statx(CWD, dir, AtFlags::empty(), StatxFlags::empty()).map_err(failed)?;
+    Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// The snapshot of what is mounted on `target`.
+pub(super) fn mounted(context: &Context, target: &Path) -> Done<Snapshot> {
+    match context.snapshots()?.get(&mount_id(target)) {
+        Err(SnapshotError::NotFound { .. }) => {
+            let message = format!("no image is mounted on `{}`", target.display());
+            Err(CommandError::run(message))
+        }
+        found => found.map_err(CommandError::run),
+    }
 }
 
 /// A read-only mount has nothing that a power cut could take.
@@ -128,11 +179,11 @@ fn snapshots_for(context: &Context, kind: SnapshotKind) -> Done<Snapshots> {
 
 pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     let target = absolute(&args.target)?;
-    let id = mount_id(&target);
     // Only what we mounted is unmounted.
-    let snapshot = context.snapshots()?.get(&id).map_err(CommandError::run)?;
+    let snapshot = mounted(context, &target)?;
     unmount(&target)?;
-    snapshots_for(context, snapshot.record().kind)?.remove(&id).map_err(CommandError::run)
+    let snapshots = snapshots_for(context, snapshot.record().kind)?;
+    snapshots.remove(&mount_id(&target)).map_err(CommandError::run)
 }
 
 fn attach(context: &Context, snapshot: &Snapshot, target: &Path) -> Done {
@@ -158,7 +209,7 @@ fn unmount(target: &Path) -> Done {
 }
 
 /// The snapshot behind a mount point, so that `umount` finds it.
-pub(super) fn mount_id(target: &Path) -> String {
+fn mount_id(target: &Path) -> String {
     let digest = Digest::of(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str()));
     format!("mount.{}", digest.short())
 }

@@ -19,7 +19,7 @@ use super::args::{CommitArgs, DiffArgs, ExportArgs, FlattenArgs, Format, Platfor
 use super::bundle::{created, epoch, load};
 use super::context::Context;
 use super::output::{CommandError, Done, json, line, print};
-use super::snapshots::{absolute, chain, mount_id};
+use super::snapshots::{absolute, chain, mounted};
 
 pub(crate) fn export(context: &Context, args: &ExportArgs) -> Done {
     let (tree, _lease) = tree(context, &args.tree, &args.platform)?;
@@ -74,8 +74,10 @@ pub(crate) fn commit(context: &Context, args: &CommitArgs) -> Done {
     let (image, lease) = image_of(context, &snapshot)?;
     let latest = epoch()?;
     let sink = LayerSink::new(&store, &lease).map_err(CommandError::run)?;
-    let upper = File::open(&upper)?;
-    let (sink, _) = diff(upper.as_fd(), sink, DiffOptions { latest })?;
+    let chain = image.unpack(&context.layers()?, &imgmgr::layer::Cancel::default());
+    let root = chain.map_err(CommandError::run)?.root;
+    let (upper, root) = (File::open(&upper)?, File::open(&root)?);
+    let (sink, _) = diff(upper.as_fd(), root.as_fd(), sink, DiffOptions { latest })?;
     let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
     let target = sink.finish(&image, Placement::OnTop, &note).map_err(CommandError::run)?;
     name_image(context, &name, target)
@@ -152,12 +154,13 @@ fn tree(context: &Context, word: &str, args: &PlatformArgs) -> Done<(Tree, Optio
 /// `snapshot:NAME`, or the directory that something is mounted on, which has a slash first or
 /// after dots; `None` for the name of an image.
 fn snapshot_of(context: &Context, word: &str) -> Done<Option<Snapshot>> {
-    let id = match word.strip_prefix("snapshot:") {
-        Some(id) => id.to_owned(),
-        None if word.starts_with(['/', '.']) => mount_id(&absolute(Path::new(word))?),
-        None => return Ok(None),
-    };
-    Ok(Some(context.snapshots()?.get(&id).map_err(CommandError::run)?))
+    match word.strip_prefix("snapshot:") {
+        Some(id) => Ok(Some(context.snapshots()?.get(id).map_err(CommandError::run)?)),
+        None if word.starts_with(['/', '.']) => {
+            Ok(Some(mounted(context, &absolute(Path::new(word))?)?))
+        }
+        None => Ok(None),
+    }
 }
 
 fn image_of(context: &Context, snapshot: &Snapshot) -> Done<(StoredImage, Lease)> {

@@ -32,6 +32,29 @@ pub enum Ownership {
     Caller,
 }
 
+impl Ownership {
+    /// The owner on the host of what `uid` and `gid` own in a layer; `None` leaves it as created.
+    ///
+    /// # Errors
+    /// The id that no range holds.
+    pub(crate) fn host_owner(&self, uid: u32, gid: u32) -> Result<Option<(u32, u32)>, u32> {
+        match self {
+            Self::Keep => Ok(Some((uid, gid))),
+            Self::Map { uids, gids } => {
+                let uid = map_id(uids, uid).ok_or(uid)?;
+                Ok(Some((uid, map_id(gids, gid).ok_or(gid)?)))
+            }
+            Self::Caller => Ok(None),
+        }
+    }
+}
+
+fn map_id(ranges: &[IdRange], id: u32) -> Option<u32> {
+    let holds = |r: &&IdRange| id.checked_sub(r.container).is_some_and(|d| d < r.len);
+    let range = ranges.iter().find(holds)?;
+    range.host.checked_add(id - range.container)
+}
+
 /// `len` ids from `container` on are `host` and following.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdRange {
@@ -78,4 +101,21 @@ pub struct UnpackOptions {
     pub durability: Durability,
     /// What a layer may make us do.
     pub limits: LayerLimits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_outside_the_ranges_are_not_mapped() {
+        let ranges = [
+            IdRange { container: 0, host: 1000, len: 1 },
+            IdRange { container: 1, host: u32::MAX - 1, len: 5 },
+        ];
+        assert_eq!(map_id(&ranges, 0), Some(1000));
+        assert_eq!(map_id(&ranges, 2), Some(u32::MAX));
+        assert_eq!(map_id(&ranges, 3), None);
+        assert_eq!(map_id(&ranges, 6), None);
+    }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, openat, readlinkat};
 
+use super::facts::DirectoryFacts;
 use super::flat::Tree;
 use super::manifest::join;
 use super::tree_tar::is_content;
@@ -31,7 +32,7 @@ pub enum ChangeKind {
 /// One path that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Without a leading slash; may hold any byte but NUL.
+    /// Without a leading slash, the root is empty; may hold any byte but NUL.
     pub path: Vec<u8>,
     /// How it differs.
     pub kind: ChangeKind,
@@ -47,6 +48,10 @@ pub struct Change {
 pub fn changes(old: &Tree, new: &Tree) -> io::Result<Vec<Change>> {
     let (first, second) = (MergedDir::open(&old.parts)?, MergedDir::open(&new.parts)?);
     let mut comparison = Comparison { changes: Vec::new() };
+    let (before, after) = (File::open(&old.root)?, File::open(&new.root)?);
+    if DirectoryFacts::of(before.as_fd())? != DirectoryFacts::of(after.as_fd())? {
+        comparison.note(Vec::new(), ChangeKind::Modified, &rustix::fs::fstat(&after)?);
+    }
     comparison.directories(&first, &second, b"", 0)?;
     Ok(comparison.changes)
 }

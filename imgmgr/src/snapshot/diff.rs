@@ -9,12 +9,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
 
+use super::facts::DirectoryFacts;
 use super::manifest::{Manifest, join};
 use super::tree_tar::TreeTar;
 use crate::layer::limits::MAX_DEPTH;
+use crate::layer::narrow::Opened;
 use crate::xattrs;
 
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// A name that only whiteouts may have (image-spec layer.md#whiteouts).
+const RESERVED: &[u8] = b".wh.";
 const OPAQUE: [&[u8]; 2] = [b"trusted.overlay.opaque", b"user.overlay.opaque"];
 
 /// How changes become a layer.
@@ -33,64 +37,125 @@ pub struct DiffSummary {
     pub whiteouts: u64,
     /// Bytes of file data.
     pub bytes: u64,
+    /// Unchanged directories of a flat tree that were opened by force, which changes their stamps.
+    pub reopened: u64,
 }
 
-/// Writes the changes in the overlayfs upper directory `upper` as an uncompressed layer.
+/// What no layer can hold; within an [`io::Error`].
+#[derive(Debug, thiserror::Error)]
+pub enum DiffRefused {
+    /// The name means that something is deleted.
+    #[error(
+        "`{path}` can't be in a layer: names with `.wh.` first mean deletions; rename or remove it"
+    )]
+    ReservedName {
+        /// Beneath the root.
+        path: String,
+    },
+    /// The device means that something is deleted.
+    #[error("`{path}` can't be in a layer: a character device 0:0 means a deletion; remove it")]
+    WhiteoutDevice {
+        /// Beneath the root.
+        path: String,
+    },
+    /// The bundle's files have owners that its layers can't.
+    #[error(
+        "the owner of `{path}`, {uid}:{gid}, is not in the bundle's id map; change it to one that is"
+    )]
+    Unmapped {
+        /// Beneath the root.
+        path: String,
+        /// User id on the host.
+        uid: u32,
+        /// Group id on the host.
+        gid: u32,
+    },
+}
+
+/// Writes the changes in the overlayfs upper directory `upper` as an uncompressed layer. The root
+/// is among them if it isn't as `base_root`, that of the layers below.
 ///
 /// # Errors
-/// Those of reading the directory and of `output`.
+/// Those of reading the directory and of `output`; [`DiffRefused`].
 pub fn diff<W: Write>(
     upper: BorrowedFd<'_>,
+    base_root: BorrowedFd<'_>,
     output: W,
     options: DiffOptions,
 ) -> io::Result<(W, DiffSummary)> {
-    Diff::new(None, output, options).run(upper)
+    let root = DirectoryFacts::of(base_root)?;
+    let out = TreeTar::new(output, options);
+    let diff = Diff { base: None, root: Some(&root), out, reopened: Vec::new() };
+    Ok(diff.run(upper)?.0)
 }
 
 /// Writes what changed in the flat tree `root` since `base` was taken of it as an uncompressed
-/// layer.
+/// layer. `base` learns the new stamps of what was opened by force.
 ///
 /// # Errors
-/// Those of reading the tree and of `output`.
+/// Those of reading the tree and of `output`; [`DiffRefused`].
 pub fn diff_flat<W: Write>(
     root: BorrowedFd<'_>,
-    base: &Manifest,
+    base: &mut Manifest,
     output: W,
     options: DiffOptions,
 ) -> io::Result<(W, DiffSummary)> {
-    Diff::new(Some(base), output, options).run(root)
+    let out = TreeTar::new(output, options).of_ids(base.ids());
+    let diff = Diff { base: Some(base), root: base.root(), out, reopened: Vec::new() };
+    let ((output, mut summary), reopened) = diff.run(root)?;
+    for (path, stat) in reopened {
+        base.stamp(path, &stat);
+        summary.reopened += 1;
+    }
+    Ok((output, summary))
 }
+
+/// Directories, and how they are after they were opened by force.
+type Reopened = Vec<(Vec<u8>, Stat)>;
 
 struct Diff<'b, W: Write> {
     /// What a flat tree was; `None` where everything in the directory is a change.
     base: Option<&'b Manifest>,
+    /// What the root was; `None` where nobody knows.
+    root: Option<&'b DirectoryFacts>,
     out: TreeTar<W>,
+    reopened: Reopened,
 }
 
-impl<'b, W: Write> Diff<'b, W> {
-    fn new(base: Option<&'b Manifest>, output: W, options: DiffOptions) -> Self {
-        Self { base, out: TreeTar::new(output, options) }
+impl<W: Write> Diff<'_, W> {
+    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<((W, DiffSummary), Reopened)> {
+        let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
+        let stat = rustix::fs::fstat(&root)?;
+        self.directory(root, &stat, Vec::new(), 0)?;
+        Ok((self.out.finish()?, self.reopened))
     }
 
-    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<(W, DiffSummary)> {
-        let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
-        self.directory(root, Vec::new(), 0)?;
-        self.out.finish()
+    fn is_unchanged_directory(&self, dir: &OwnedFd, path: &[u8], stat: &Stat) -> io::Result<bool> {
+        if !path.is_empty() {
+            return Ok(self.is_unchanged(path, stat));
+        }
+        // Its time changes with every name in it, and is no change of its own.
+        self.root.map_or(Ok(true), |was| Ok(*was == DirectoryFacts::of(dir.as_fd())?))
     }
 
     fn is_unchanged(&self, path: &[u8], stat: &Stat) -> bool {
         self.base.is_some_and(|base| base.is_unchanged(path, stat))
     }
 
-    fn directory(&mut self, dir: OwnedFd, path: Vec<u8>, depth: usize) -> io::Result<()> {
+    fn directory(
+        &mut self,
+        dir: OwnedFd,
+        stat: &Stat,
+        path: Vec<u8>,
+        depth: usize,
+    ) -> io::Result<()> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
         }
         let xattrs = xattrs::of_file(&dir)?;
         let opaque = xattrs.iter().any(|(name, _)| OPAQUE.contains(&name.as_slice()));
-        let stat = rustix::fs::fstat(&dir)?;
-        if !path.is_empty() && !self.is_unchanged(&path, &stat) {
-            self.out.directory(&path, &stat, xattrs)?;
+        if !self.is_unchanged_directory(&dir, &path, stat)? {
+            self.out.directory(&path, stat, xattrs)?;
         }
         if opaque {
             self.out.whiteout(&join(&path, b".wh..wh..opq"))?;
@@ -124,13 +189,27 @@ impl<'b, W: Write> Diff<'b, W> {
     ) -> io::Result<()> {
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let path = join(parent, name);
+        let shown = || String::from_utf8_lossy(&path).into_owned();
+        if name.starts_with(RESERVED) {
+            return Err(io::Error::other(DiffRefused::ReservedName { path: shown() }));
+        }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let fd = openat(dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
-                self.directory(fd, path, depth + 1)
+                let (fd, opened) = Opened::directory(dir, name)?;
+                let is_reopened = opened.is_by_force() && self.is_unchanged(&path, &stat);
+                self.directory(fd, &stat, path.clone(), depth + 1)?;
+                drop(opened);
+                if is_reopened {
+                    let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+                    self.reopened.push((path, stat));
+                }
+                Ok(())
             }
             _ if self.is_unchanged(&path, &stat) => Ok(()),
             FileType::CharacterDevice if stat.st_rdev == 0 => {
+                if self.base.is_some() {
+                    return Err(io::Error::other(DiffRefused::WhiteoutDevice { path: shown() }));
+                }
                 self.out.whiteout(&join(parent, &[b".wh.", name].concat()))
             }
             _ => self.out.child(dir, name, &path, &stat),

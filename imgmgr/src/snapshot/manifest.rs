@@ -5,12 +5,16 @@
 //! change time at every write, chmod, chown, link and attribute, and nobody can set it back. A
 //! root file system that was copied elsewhere therefore counts as changed whole.
 //!
-//! The format, version 1, is text: a header, then a line for each path, sorted, with bytes beyond
-//! printable ASCII as `%xx`:
+//! The format, version 2, is text: a header, how ids were mapped, what the root was, then a line for
+//! each path, sorted, with bytes beyond printable ASCII as `%xx`:
 //! ```text
-//! imgmgr-rootfs 1
+//! imgmgr-rootfs 2
+//! uid <container> <host> <length>     any number of them, and of `gid`; none: as in the layers
+//! caller <uid> <gid>                  instead of them: all belongs to who unpacked it
+//! root <mode> <uid> <gid> <digest of its attributes>
 //! <inode> <change time, seconds> <nanoseconds> <path>
 //! ```
+//! Version 1, which is read too, had neither ids nor root.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,10 +22,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
 
+use super::facts::DirectoryFacts;
+use super::ids::BundleIds;
 use crate::layer::limits::MAX_DEPTH;
+use crate::layer::narrow::Opened;
 use crate::layer::{decode_path, encode_path};
 
-const HEADER: &str = "imgmgr-rootfs 1";
+const HEADER: &str = "imgmgr-rootfs 2";
+const HEADER_1: &str = "imgmgr-rootfs 1";
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What tells a changed file from an unchanged one.
@@ -41,16 +49,19 @@ impl Stamp {
 /// The stamps of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
+    ids: BundleIds,
+    root: Option<DirectoryFacts>,
     stamps: BTreeMap<Vec<u8>, Stamp>,
 }
 
 impl Manifest {
-    /// Reads the stamps of everything beneath `root`.
+    /// Reads the stamps of everything beneath `root`, whose owners are those of the layers by `ids`.
     ///
     /// # Errors
     /// Those of reading directories.
-    pub fn of(root: BorrowedFd<'_>) -> io::Result<Self> {
-        let mut manifest = Self::default();
+    pub fn of(root: BorrowedFd<'_>, ids: BundleIds) -> io::Result<Self> {
+        let facts = DirectoryFacts::of(root)?;
+        let mut manifest = Self { ids, root: Some(facts), stamps: BTreeMap::new() };
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         manifest.add_directory(root, &[], 0)?;
         Ok(manifest)
@@ -66,20 +77,39 @@ impl Manifest {
             if name == b"." || name == b".." {
                 continue;
             }
-            let stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let mut stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let child = join(path, name);
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                let fd = openat(dir.as_fd(), name, OFlags::RDONLY | DIR, Mode::empty())?;
+                let (fd, opened) = Opened::directory(dir.as_fd(), name)?;
                 self.add_directory(fd, &child, depth + 1)?;
+                // It may have been opened by force, which its change time tells.
+                drop(opened);
+                stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             }
             self.stamps.insert(child, Stamp::of(&stat));
         }
         Ok(())
     }
 
+    /// How the owners of files stand for those in the layers.
+    #[must_use]
+    pub fn ids(&self) -> &BundleIds {
+        &self.ids
+    }
+
+    /// What the root was; `None` in a manifest of an older version.
+    pub(super) fn root(&self) -> Option<&DirectoryFacts> {
+        self.root.as_ref()
+    }
+
     /// True if `path` is what it was.
     pub(super) fn is_unchanged(&self, path: &[u8], stat: &Stat) -> bool {
         self.stamps.get(path) == Some(&Stamp::of(stat))
+    }
+
+    /// Takes `path` for unchanged as it is now.
+    pub(super) fn stamp(&mut self, path: Vec<u8>, stat: &Stat) {
+        self.stamps.insert(path, Stamp::of(stat));
     }
 
     /// The names that were in the directory `dir`, sorted.
@@ -94,7 +124,10 @@ impl Manifest {
     /// Writes the format above.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("{HEADER}\n");
+        let mut text = format!("{HEADER}\n{}", self.ids.to_lines());
+        if let Some(root) = &self.root {
+            text.push_str(&format!("root {}\n", root.to_words()));
+        }
         for (path, Stamp { inode, changed: (secs, nanos) }) in &self.stamps {
             text.push_str(&format!("{inode} {secs} {nanos} {}\n", encode_path(path)));
         }
@@ -105,17 +138,27 @@ impl Manifest {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
-        if lines.next() != Some(HEADER) {
+        if !matches!(lines.next(), Some(HEADER | HEADER_1)) {
             return None;
         }
+        let (mut ids, mut root) = (BundleIds::default(), None);
         let mut stamps = BTreeMap::new();
         for line in lines {
             let mut words = line.split(' ');
-            let inode = words.next()?.parse().ok()?;
+            let first = words.next()?;
+            if first == "root" {
+                root = Some(DirectoryFacts::from_words(words)?);
+                continue;
+            }
+            if matches!(first, "uid" | "gid" | "caller") {
+                ids.add_line(first, words)?;
+                continue;
+            }
+            let inode = first.parse().ok()?;
             let changed = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             stamps.insert(decode_path(words.next()?)?, Stamp { inode, changed });
         }
-        Some(Self { stamps })
+        Some(Self { ids, root, stamps })
     }
 }
 
@@ -126,6 +169,7 @@ pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::IdRange;
 
     #[test]
     fn the_text_keeps_everything() {
@@ -134,11 +178,33 @@ mod tests {
         std::fs::write(dir.path().join("a/file"), b"x").unwrap();
         std::fs::write(dir.path().join("ab"), b"x").unwrap();
         let root = std::fs::File::open(dir.path()).unwrap();
-        let manifest = Manifest::of(root.as_fd()).unwrap();
+        let manifest = Manifest::of(root.as_fd(), BundleIds::default()).unwrap();
         assert_eq!(Manifest::parse(&manifest.to_text()), Some(manifest.clone()));
         assert_eq!(manifest.names_in(b""), [&b"a"[..], b"ab"]);
         assert_eq!(manifest.names_in(b"a"), [&b"b c\n"[..], b"file"]);
         let text = manifest.to_text();
         assert_eq!(Manifest::parse(&text[..text.len() - 1]), None);
+        let older = text.replace("rootfs 2", "rootfs 1");
+        let older: String = older
+            .lines()
+            .filter(|line| !line.starts_with("root"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let expected = Manifest { root: None, ..manifest };
+        assert_eq!(Manifest::parse(&older), Some(expected));
+        for ids in [
+            BundleIds::Caller { uid: 5, gid: 6 },
+            BundleIds::Mapped {
+                uids: vec![IdRange { container: 0, host: 7, len: 8 }],
+                gids: vec![
+                    IdRange { container: 1, host: 2, len: 3 },
+                    IdRange { container: 9, host: 9, len: 1 },
+                ],
+            },
+        ] {
+            let manifest = Manifest::of(root.as_fd(), ids).unwrap();
+            assert_eq!(Manifest::parse(&manifest.to_text()), Some(manifest));
+        }
+        assert_eq!(Manifest::parse("imgmgr-rootfs 2\ncaller 1\n"), None);
     }
 }

@@ -22,7 +22,9 @@
 mod changes;
 mod diff;
 mod error;
+mod facts;
 mod flat;
+mod ids;
 mod image;
 mod manifest;
 mod mount;
@@ -30,9 +32,10 @@ mod sealed;
 mod tree_tar;
 
 pub use changes::{Change, ChangeKind, changes};
-pub use diff::{DiffOptions, DiffSummary, diff, diff_flat};
+pub use diff::{DiffOptions, DiffRefused, DiffSummary, diff, diff_flat};
 pub use error::SnapshotError;
 pub use flat::{Tree, write_tar};
+pub use ids::BundleIds;
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, Stacking, detached, detached_by};

@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, openat, readlinkat};
+use rustix::fs::{FileType, Stat, readlinkat};
 
+use super::diff::DiffRefused;
+use super::ids::BundleIds;
 use super::{DiffOptions, DiffSummary};
+use crate::layer::narrow::Opened;
 use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
 use crate::xattrs::{self, Xattrs};
 
@@ -17,6 +20,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub(super) struct TreeTar<W: Write> {
     tar: TarWriter<W>,
     options: DiffOptions,
+    ids: BundleIds,
     /// The first path of each file with several names, by device and inode.
     links: HashMap<(u64, u64), Vec<u8>>,
     summary: DiffSummary,
@@ -28,10 +32,16 @@ impl<W: Write> TreeTar<W> {
         Self {
             tar: TarWriter::new(output),
             options,
+            ids: BundleIds::Same,
             links: HashMap::new(),
             summary: DiffSummary::default(),
             buffer: vec![0; BUFFER_BYTES],
         }
+    }
+
+    /// Takes the owners of files for those of a bundle.
+    pub(super) fn of_ids(self, ids: &BundleIds) -> Self {
+        Self { ids: ids.clone(), ..self }
     }
 
     pub(super) fn finish(self) -> io::Result<(W, DiffSummary)> {
@@ -40,7 +50,7 @@ impl<W: Write> TreeTar<W> {
 
     /// Writes a directory; the root is the empty path.
     pub(super) fn directory(&mut self, path: &[u8], stat: &Stat, xattrs: Xattrs) -> io::Result<()> {
-        let mut entry = self.entry(path, stat, EntryKind::Directory, xattrs);
+        let mut entry = self.entry(path, stat, EntryKind::Directory, xattrs)?;
         if path.is_empty() {
             entry.path.push(b'.');
         }
@@ -70,16 +80,16 @@ impl<W: Write> TreeTar<W> {
             if let Some(first) = self.links.get(&file) {
                 let link = first.clone();
                 let entry =
-                    Entry { link, ..self.entry(path, stat, EntryKind::HardLink, Vec::new()) };
+                    Entry { link, ..self.entry(path, stat, EntryKind::HardLink, Vec::new())? };
                 return self.write(&entry);
             }
             self.links.insert(file, path.to_vec());
         }
         if kind == EntryKind::Regular {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            return self.file(path, openat(dir, name, flags, Mode::empty())?);
+            let (file, _until_read) = Opened::file(dir, name)?;
+            return self.file(path, file, stat);
         }
-        let mut entry = self.entry(path, stat, kind, xattrs::of_child(dir, name)?);
+        let mut entry = self.entry(path, stat, kind, xattrs::of_child(dir, name)?)?;
         if kind == EntryKind::Symlink {
             entry.link = readlinkat(dir, name, Vec::new())?.into_bytes();
         }
@@ -94,9 +104,11 @@ impl<W: Write> TreeTar<W> {
         self.write(&entry)
     }
 
-    fn file(&mut self, path: &[u8], file: OwnedFd) -> io::Result<()> {
-        let stat = rustix::fs::fstat(&file)?;
-        let entry = self.entry(path, &stat, EntryKind::Regular, xattrs::of_file(&file)?);
+    fn file(&mut self, path: &[u8], file: OwnedFd, found: &Stat) -> io::Result<()> {
+        let mut stat = rustix::fs::fstat(&file)?;
+        // It may be opened by force.
+        stat.st_mode = found.st_mode;
+        let entry = self.entry(path, &stat, EntryKind::Regular, xattrs::of_file(&file)?)?;
         self.write(&entry)?;
         let mut file = std::fs::File::from(file);
         let mut left = entry.size;
@@ -118,7 +130,18 @@ impl<W: Write> TreeTar<W> {
         self.tar.entry(entry)
     }
 
-    fn entry(&self, path: &[u8], stat: &Stat, kind: EntryKind, xattrs: Xattrs) -> Entry {
+    fn entry(
+        &self,
+        path: &[u8],
+        stat: &Stat,
+        kind: EntryKind,
+        mut xattrs: Xattrs,
+    ) -> io::Result<Entry> {
+        let owner = self.ids.to_layer((stat.st_uid, stat.st_gid), &mut xattrs);
+        let (uid, gid) = owner.ok_or_else(|| {
+            let path = String::from_utf8_lossy(path).into_owned();
+            io::Error::other(DiffRefused::Unmapped { path, uid: stat.st_uid, gid: stat.st_gid })
+        })?;
         let nanos = u32::try_from(stat.st_mtime_nsec).unwrap_or_default();
         let mut mtime = TarTime { secs: stat.st_mtime, nanos };
         if let Some(latest) = self.options.latest {
@@ -127,12 +150,12 @@ impl<W: Write> TreeTar<W> {
         let is_device = matches!(kind, EntryKind::CharDevice | EntryKind::BlockDevice);
         let size =
             if kind == EntryKind::Regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
-        Entry {
+        Ok(Entry {
             path: path.to_vec(),
             kind,
             mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
+            uid,
+            gid,
             size,
             mtime,
             device: if is_device {
@@ -142,7 +165,7 @@ impl<W: Write> TreeTar<W> {
             },
             xattrs: xattrs.into_iter().filter(|(name, _)| is_content(name)).collect(),
             ..Entry::default()
-        }
+        })
     }
 }
 

@@ -308,7 +308,9 @@ fn changes_become_a_layer_that_makes_them_again() {
         record(at)
     });
     let upper = fs::File::open(snapshot.upper().unwrap()).unwrap();
-    let (tar, summary) = diff(upper.as_fd(), Vec::new(), DiffOptions::default()).unwrap();
+    let root = fs::File::open(&chain.root).unwrap();
+    let (tar, summary) =
+        diff(upper.as_fd(), root.as_fd(), Vec::new(), DiffOptions::default()).unwrap();
     assert_eq!(summary.whiteouts, 2, "one file, one opaque directory");
     let layers = fixture.add(&[base(), tar]);
     let chain = fixture.compose(&layers).unwrap();
@@ -319,7 +321,7 @@ fn changes_become_a_layer_that_makes_them_again() {
     assert!(differences.is_empty(), "{differences:?}");
     let at_epoch = |_: ()| {
         let options = DiffOptions { latest: Some(1_000_000_000) };
-        diff(upper.as_fd(), Vec::new(), options).unwrap().0
+        diff(upper.as_fd(), root.as_fd(), Vec::new(), options).unwrap().0
     };
     let first = at_epoch(());
     fixture.mounted("c", |at| fs::write(at.join("tmp/a"), b"one file").unwrap());

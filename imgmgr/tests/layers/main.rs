@@ -9,6 +9,7 @@
 mod bundle;
 mod chains;
 mod crash;
+mod owners;
 mod pipeline;
 mod race;
 mod sealed;

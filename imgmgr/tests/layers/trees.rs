@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::{Head, Record, Tar, differences, gnu_tar, record};
@@ -201,4 +202,118 @@ fn a_user_namespace_mounts_without_being_root() {
     let old = format!("{at}/opt/old:\nc\n\n{at}/srv:\nattr\nh\nlink\ns\n");
     let rest = "through the linkA /opt/new\nD /opt/old\nD /opt/old/c\nnew\nclean\n";
     assert_eq!(String::from_utf8_lossy(&out.stdout), format!("{old}{rest}"), "{text}");
+}
+
+#[test]
+fn the_root_directory_changes_too() {
+    let Some(place) = Place::new() else { return };
+    // Its root has an entry, and then none.
+    for (image, layers) in [("a:1", layers()), ("b:1", dependent_layers())] {
+        place.image(image, &layers);
+        place.run(&["mount", "--writable", image, &place.mount_point()]);
+        let root = place.path("m");
+        fs::write(root.join("new"), b"").unwrap();
+        assert_eq!(
+            place.run(&["diff", &place.mount_point()]),
+            "A /new\n",
+            "a name is no change of it"
+        );
+        place.run(&["commit", &place.mount_point(), "c:1"]);
+        assert_eq!(place.run(&["diff", image, "c:1"]), "A /new\n");
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o711)).unwrap();
+        std::os::unix::fs::chown(&root, Some(5), None).unwrap();
+        assert_eq!(place.run(&["diff", &place.mount_point()]), "C /\nA /new\n");
+        place.run(&["commit", &place.mount_point(), "c:1"]);
+        place.umount();
+        assert_eq!(place.run(&["diff", image, "c:1"]), "C /\nA /new\n");
+        let bundle = place.path(&image.replace(':', "-"));
+        let at = bundle.to_str().unwrap();
+        place.run(&["unpack", image, at]);
+        fs::write(bundle.join("rootfs/new"), b"").unwrap();
+        place.run(&["repack", "--refresh", at, "r:1"]);
+        assert_eq!(place.run(&["diff", image, "r:1"]), "A /new\n");
+        fs::set_permissions(bundle.join("rootfs"), fs::Permissions::from_mode(0o711)).unwrap();
+        place.run(&["repack", at, "r:1"]);
+        place.mount("r:1");
+        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o7777, 0o711);
+        place.umount();
+    }
+}
+
+#[test]
+fn a_file_that_would_mean_a_deletion_is_refused() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    place.run(&["mount", "--writable", "a:1", &place.mount_point()]);
+    fs::write(place.path("m/srv/.wh.h"), b"").unwrap();
+    let told = place.fail(&["commit", &place.mount_point(), "c:1"]);
+    assert!(told.contains("`srv/.wh.h` can't be in a layer"), "{told}");
+    place.umount();
+    let bundle = place.path("b");
+    let at = bundle.to_str().unwrap();
+    place.run(&["unpack", "a:1", at]);
+    let srv = bundle.join("rootfs/srv");
+    for name in [".wh.h", ".wh..wh..opq"] {
+        fs::create_dir(srv.join(name)).unwrap();
+        let told = place.fail(&["repack", at, "c:1"]);
+        assert!(told.contains(&format!("`srv/{name}` can't be in a layer")), "{told}");
+        fs::remove_dir(srv.join(name)).unwrap();
+    }
+    let kind = rustix::fs::FileType::CharacterDevice;
+    let dir = fs::File::open(&srv).unwrap();
+    rustix::fs::mknodat(&dir, "h0", kind, rustix::fs::Mode::RUSR, 0).unwrap();
+    let told = place.fail(&["repack", at, "c:1"]);
+    assert!(told.contains("`srv/h0` can't be in a layer: a character device 0:0"), "{told}");
+    assert!(!place.run(&["list"]).contains("c:1"));
+}
+
+#[test]
+fn a_layer_brings_no_whiteout_of_overlayfs() {
+    let Some(place) = Place::new() else { return };
+    let mut layer = Tar::default();
+    layer.dir("srv").add(&Head::new("srv/keep", b'3', 0o600).device(0, 0), b"");
+    place.image("a:1", &[layers(), vec![layer.end()]].concat());
+    let bundle = place.path("b");
+    for args in [
+        ["mount", "a:1", &place.mount_point()],
+        ["unpack", "a:1", bundle.to_str().unwrap()],
+        ["export", "a:1", "--output=x"],
+    ] {
+        let told = place.fail(&args);
+        assert!(told.contains("srv/keep`") && told.contains("character device 0:0"), "{told}");
+    }
+    assert!(!bundle.exists());
+}
+
+#[test]
+fn what_was_unmounted_by_other_means_can_be_mounted_again() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    let at = place.mount_point();
+    let by_hand = || kernel::mount::detach(place.path("m").as_path()).unwrap();
+    let single = || place.image("one:1", &layers()[..1]);
+    single();
+    for (args, image) in [(&["mount"][..], "a:1"), (&["mount"], "one:1")] {
+        let mount = [args, &[image, &at]].concat();
+        place.run(&mount);
+        let told = place.fail(&mount);
+        assert!(told.contains(&format!("`{at}` already; `imgmgr umount {at}` first")), "{told}");
+        by_hand();
+        place.run(&mount);
+        assert!(place.path("m/usr").exists());
+        place.umount();
+    }
+    place.run(&["mount", "--writable", "a:1", &at]);
+    fs::write(place.path("m/new"), b"").unwrap();
+    by_hand();
+    let told = place.fail(&["mount", "a:1", &at]);
+    assert!(told.contains(&format!("`imgmgr umount {at}` drops them")), "{told}");
+    place.run(&["commit", &at, "b:1"]);
+    assert_eq!(place.run(&["diff", "a:1", "b:1"]), "A /new\n");
+    place.umount();
+    for args in [&["umount", &at][..], &["diff", &at], &["commit", &at, "c:1"], &["export", &at]] {
+        let told = place.fail(args);
+        assert!(told.contains(&format!("no image is mounted on `{at}`")), "{told}");
+    }
+    assert!(place.fail(&["umount", "/"]).contains("no image is mounted on `/`"));
 }

@@ -1,5 +1,6 @@
 //! Owner, mode, attributes and times, by descriptor.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -11,7 +12,7 @@ use rustix::io::Errno;
 use super::tree::{failed, refused, times};
 use crate::layer::limits::MAX_XATTR_VALUE;
 use crate::layer::tar::{Entry, TarTime};
-use crate::layer::{IdRange, LayerError, LayerForm, Ownership};
+use crate::layer::{LayerError, LayerForm, Ownership, UnpackOptions, rootless_owner};
 
 /// Bytes of a list of attribute names that we read.
 const XATTR_LIST_BYTES: usize = 64 << 10;
@@ -45,31 +46,37 @@ pub(super) struct Owner {
 impl Owner {
     /// Maps an entry's owner.
     pub(super) fn of(entry: &Entry, ownership: &Ownership) -> Result<Option<Self>, LayerError> {
-        let (uid, gid) = match ownership {
-            Ownership::Keep => (entry.uid, entry.gid),
-            Ownership::Map { uids, gids } => {
-                let unmapped = |id| LayerError::Unmapped { path: lossy(entry), id };
-                let uid = map_id(uids, entry.uid).ok_or_else(|| unmapped(entry.uid))?;
-                (uid, map_id(gids, entry.gid).ok_or_else(|| unmapped(entry.gid))?)
-            }
-            Ownership::Caller => return Ok(None),
+        Self::of_ids((entry.uid, entry.gid), &entry.path, ownership)
+    }
+
+    /// Maps the owner of a directory that no entry describes, which is root; `None` leaves it as
+    /// created, which is right where nothing is mapped.
+    pub(super) fn of_implied(
+        path: &[u8],
+        ownership: &Ownership,
+    ) -> Result<Option<Self>, LayerError> {
+        match ownership {
+            Ownership::Map { .. } => Self::of_ids((0, 0), path, ownership),
+            Ownership::Keep | Ownership::Caller => Ok(None),
+        }
+    }
+
+    fn of_ids(
+        (uid, gid): (u32, u32),
+        path: &[u8],
+        ownership: &Ownership,
+    ) -> Result<Option<Self>, LayerError> {
+        let unmapped =
+            |id| LayerError::Unmapped { path: String::from_utf8_lossy(path).into_owned(), id };
+        let Some((uid, gid)) = ownership.host_owner(uid, gid).map_err(unmapped)? else {
+            return Ok(None);
         };
         // 2^32 - 1 means "leave as it is" to chown(2).
         if uid == u32::MAX || gid == u32::MAX {
-            return Err(refused(&entry.path, "its owner is no valid id"));
+            return Err(refused(path, "its owner is no valid id"));
         }
         Ok(Some(Self { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid) }))
     }
-}
-
-fn lossy(entry: &Entry) -> String {
-    String::from_utf8_lossy(&entry.path).into_owned()
-}
-
-fn map_id(ranges: &[IdRange], id: u32) -> Option<u32> {
-    let holds = |r: &&IdRange| id.checked_sub(r.container).is_some_and(|d| d < r.len);
-    let range = ranges.iter().find(holds)?;
-    range.host.checked_add(id - range.container)
 }
 
 /// What a new object is known to have, as far as the kernel's rules tell.
@@ -111,7 +118,7 @@ pub(super) fn settle(
     owner: Option<Owner>,
     mode: u32,
     created: AsCreated,
-    form: LayerForm,
+    options: &UnpackOptions,
 ) -> Result<(), LayerError> {
     let mut known_mode = created.mode;
     if let Some(owner) = owner.filter(|owner| created.owner != Some(*owner)) {
@@ -123,9 +130,14 @@ pub(super) fn settle(
         let mode = Mode::from_raw_mode(mode);
         fchmod(fd, mode).map_err(|e| failed("fchmod", &entry.path, e))?;
     }
-    for (name, value) in &entry.xattrs {
-        let Some(name) = stored_name(name, form) else { continue };
-        let set = fsetxattr(fd, &name, value, XattrFlags::empty());
+    for (name, value) in stored_xattrs(entry, options) {
+        let mut set = fsetxattr(fd, &name, &value, XattrFlags::empty());
+        if set == Err(Errno::ACCESS) {
+            // Attributes of users need the permission to write, unlike modes and times.
+            set = fchmod(fd, Mode::from_raw_mode(mode | 0o600))
+                .and_then(|()| fsetxattr(fd, &name, &value, XattrFlags::empty()))
+                .and(fchmod(fd, Mode::from_raw_mode(mode)));
+        }
         tolerate(set, &name).map_err(|e| failed("fsetxattr", &entry.path, e))?;
     }
     Ok(())
@@ -137,7 +149,7 @@ pub(super) fn settle_path(
     entry: &Entry,
     owner: Option<Owner>,
     mode: Option<u32>,
-    form: LayerForm,
+    options: &UnpackOptions,
 ) -> Result<(), LayerError> {
     let stat = fstat(fd).map_err(|e| failed("fstat", &entry.path, e))?;
     // What we just made has one name; another one was put in its place.
@@ -155,9 +167,13 @@ pub(super) fn settle_path(
     if let Some(mode) = mode.filter(|mode| now.mode != Some(*mode)) {
         chmod(&link, Mode::from_raw_mode(mode)).map_err(|e| failed("chmod", &entry.path, e))?;
     }
-    for (name, value) in &entry.xattrs {
-        let Some(name) = stored_name(name, form) else { continue };
-        let set = setxattr(&link, &name, value, XattrFlags::empty());
+    for (name, value) in stored_xattrs(entry, options) {
+        let mut set = setxattr(&link, &name, &value, XattrFlags::empty());
+        if let (Err(Errno::ACCESS), Some(mode)) = (set, mode) {
+            set = chmod(&link, Mode::from_raw_mode(mode | 0o600))
+                .and_then(|()| setxattr(&link, &name, &value, XattrFlags::empty()))
+                .and(chmod(&link, Mode::from_raw_mode(mode)));
+        }
         tolerate(set, &name).map_err(|e| failed("setxattr", &entry.path, e))?;
     }
     let times = timestamps(entry);
@@ -171,6 +187,23 @@ pub(super) fn timestamps(entry: &Entry) -> Timestamps {
         last_access: spec(entry.atime.unwrap_or(entry.mtime)),
         last_modification: spec(entry.mtime),
     }
+}
+
+/// The attributes that are set for an entry: its own, and the owner that it can't have.
+fn stored_xattrs<'e>(
+    entry: &'e Entry,
+    options: &UnpackOptions,
+) -> impl Iterator<Item = (CString, Cow<'e, [u8]>)> {
+    let tells_owner = options.form == LayerForm::Flat && options.ownership == Ownership::Caller;
+    let told = tells_owner && (entry.uid, entry.gid) != (0, 0);
+    let told = told.then(|| rootless_owner::attribute(entry.uid, entry.gid));
+    let told = told.and_then(|(name, value)| Some((CString::new(name).ok()?, value.into())));
+    let form = options.form;
+    let own =
+        entry.xattrs.iter().filter(move |(name, _)| !tells_owner || name != rootless_owner::NAME);
+    let own = own
+        .filter_map(move |(name, value)| Some((stored_name(name, form)?, value.as_slice().into())));
+    own.chain(told)
 }
 
 /// The name under which an attribute is stored; `None` for those that describe the host.
@@ -310,18 +343,6 @@ pub(super) fn copy_xattrs(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_outside_the_ranges_are_not_mapped() {
-        let ranges = [
-            IdRange { container: 0, host: 1000, len: 1 },
-            IdRange { container: 1, host: u32::MAX - 1, len: 5 },
-        ];
-        assert_eq!(map_id(&ranges, 0), Some(1000));
-        assert_eq!(map_id(&ranges, 2), Some(u32::MAX));
-        assert_eq!(map_id(&ranges, 3), None);
-        assert_eq!(map_id(&ranges, 6), None);
-    }
 
     #[test]
     fn a_layer_cannot_speak_to_overlayfs() {

@@ -21,20 +21,22 @@ mod whiteout;
 pub use below::{Below, BelowKind};
 pub use facts::LayerFacts;
 pub(crate) use metadata::copy_directory_and_times as copy_directory_metadata;
+pub(crate) use remove::remove as remove_tree;
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::BufRead;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Timestamps, chmodat, utimensat};
+use rustix::fs::{AtFlags, Mode, OFlags, Timestamps, fchmod, openat, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
 pub(in crate::layer) use self::tree::times;
-use self::tree::{Tree, failed, refused};
+use self::tree::{DIR, Tree, failed, refused};
 use self::whiteout::Name;
+use super::narrow;
 use super::tar::{Entry, EntryKind, TarReader};
 use super::{Cancel, LayerError, LayerForm, UnpackOptions};
 use crate::store::SyncAhead;
@@ -70,7 +72,7 @@ pub(super) fn extract<R: BufRead>(
     let plain_parents = options.form != LayerForm::Flat && passes_nothing_on(root)?;
     let mut extraction = Extraction {
         options,
-        tree: Tree::new(root, options.form, below),
+        tree: Tree::new(root, options, below),
         creator: Creator::probe(),
         plain_parents,
         created: Created::new(options.form),
@@ -161,13 +163,21 @@ impl Extraction<'_> {
             if name.is_empty() {
                 let root = self.tree.root();
                 rustix::fs::futimens(root, &times).map_err(|e| failed("futimens", dir, e))?;
+                if let Some(mode) = end.mode {
+                    fchmod(root, mode).map_err(|e| failed("fchmod", dir, e))?;
+                }
                 continue;
             }
             self.tree.enter_existing(parent)?;
             let parent = self.tree.current_dir();
             if let Some(mode) = end.mode {
-                chmodat(parent, name, mode, AtFlags::empty())
-                    .map_err(|e| failed("fchmodat", dir, e))?;
+                match openat(parent, name, OFlags::PATH | DIR, Mode::empty()) {
+                    Ok(fd) => narrow::set_mode(fd.as_fd(), mode),
+                    // Something else is in its place.
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+                    Err(e) => Err(e),
+                }
+                .map_err(|e| failed("chmod", dir, e))?;
             }
             match utimensat(parent, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(()) | Err(Errno::NOENT) => {}

@@ -14,6 +14,7 @@ use super::metadata::{self, AsCreated, Owner};
 use super::tree::{DIR, DirectoryEnd, failed, is_whiteout, refused};
 use super::{Extraction, path, remove};
 use crate::layer::limits::{MAX_DEVICE_MAJOR, MAX_DEVICE_MINOR};
+use crate::layer::narrow::Opened;
 use crate::layer::tar::{Entry, EntryKind, TarReader};
 use crate::layer::{DeviceNodes, LayerError, LayerForm};
 
@@ -58,7 +59,7 @@ impl Extraction<'_> {
         }
         let created = self.as_created(create_mode);
         let entry = reader.entry();
-        metadata::settle(fd.as_fd(), entry, owner, mode, created, self.options.form)?;
+        metadata::settle(fd.as_fd(), entry, owner, mode, created, self.options)?;
         futimens(&fd, &metadata::timestamps(entry)).map_err(|e| failed("futimens", &entry.path, e))
     }
 
@@ -106,9 +107,7 @@ impl Extraction<'_> {
     pub(super) fn directory(&mut self, name: &[u8], entry: &Entry) -> Result<(), LayerError> {
         let owner = Owner::of(entry, &self.options.ownership)?;
         let whole = self.tree.path_of(name);
-        // We must be able to work in it until the end, whatever its mode.
-        let narrow = entry.mode & 0o700 != 0o700 && !rustix::process::geteuid().is_root();
-        let mode = if narrow { entry.mode | 0o700 } else { entry.mode };
+        let (mode, narrow) = working_mode(entry.mode);
         let create_mode =
             if AsCreated::predict(&self.creator, 0).is_owner(owner) { mode & 0o777 } else { 0o700 };
         let make = || mkdirat(self.tree.current_dir(), name, Mode::from_raw_mode(create_mode));
@@ -117,8 +116,9 @@ impl Extraction<'_> {
             Ok(()) => {}
             Err(Errno::EXIST) => {
                 let opaque = self.is_own_whiteout(name);
-                match openat(self.tree.current_dir(), name, OFlags::RDONLY | DIR, Mode::empty()) {
-                    Ok(fd) => {
+                match Opened::directory(self.tree.current_dir(), name) {
+                    Ok((fd, opened)) => {
+                        opened.keep();
                         metadata::clear_xattrs_unless_opaque(fd.as_fd())
                             .map_err(|e| failed("fremovexattr", &whole, e))?;
                         created = AsCreated::unknown();
@@ -138,15 +138,12 @@ impl Extraction<'_> {
         }
         let fd = openat(self.tree.current_dir(), name, OFlags::RDONLY | DIR, Mode::empty());
         let fd = fd.map_err(|e| failed("openat", &whole, e))?;
-        metadata::settle(fd.as_fd(), entry, owner, mode, created, self.options.form)?;
+        metadata::settle(fd.as_fd(), entry, owner, mode, created, self.options)?;
         self.note_directory(entry);
         self.tree.facts.implied.retain(|dir| *dir != whole);
         let times = metadata::timestamps(entry);
-        let end = DirectoryEnd {
-            atime: times.last_access,
-            mtime: times.last_modification,
-            mode: narrow.then(|| Mode::from_raw_mode(entry.mode)),
-        };
+        let end =
+            DirectoryEnd { atime: times.last_access, mtime: times.last_modification, mode: narrow };
         self.tree.ends.insert(whole, end);
         self.tree.enter_new(name, fd);
         Ok(())
@@ -162,12 +159,12 @@ impl Extraction<'_> {
             return Err(refused(b"", "the root can only be a directory"));
         }
         let owner = Owner::of(entry, &self.options.ownership)?;
-        let unknown = AsCreated::unknown();
-        metadata::settle(root, entry, owner, entry.mode, unknown, self.options.form)?;
+        let (mode, narrow) = working_mode(entry.mode);
+        metadata::settle(root, entry, owner, mode, AsCreated::unknown(), self.options)?;
         self.note_directory(entry);
         let times = metadata::timestamps(entry);
         let (atime, mtime) = (times.last_access, times.last_modification);
-        self.tree.ends.insert(Vec::new(), DirectoryEnd { atime, mtime, mode: None });
+        self.tree.ends.insert(Vec::new(), DirectoryEnd { atime, mtime, mode: narrow });
         Ok(())
     }
 
@@ -254,7 +251,7 @@ impl Extraction<'_> {
         let owner = Owner::of(entry, &self.options.ownership)?;
         self.create(name, |dir| symlinkat(entry.link.as_slice(), dir, name))?;
         let fd = self.open_made(name, FileType::Symlink)?;
-        metadata::settle_path(fd.as_fd(), entry, owner, None, self.options.form)
+        metadata::settle_path(fd.as_fd(), entry, owner, None, self.options)
     }
 
     pub(super) fn fifo(&mut self, name: &[u8], entry: &Entry) -> Result<(), LayerError> {
@@ -263,6 +260,11 @@ impl Extraction<'_> {
 
     pub(super) fn device(&mut self, name: &[u8], entry: &Entry) -> Result<(), LayerError> {
         let (major, minor) = entry.device;
+        if entry.kind == EntryKind::CharDevice && entry.device == (0, 0) {
+            let reason =
+                "a character device 0:0 is overlayfs' whiteout, and no layer may bring one";
+            return Err(refused(&entry.path, reason));
+        }
         if major > MAX_DEVICE_MAJOR || minor > MAX_DEVICE_MINOR {
             return Err(refused(&entry.path, "device number is too large"));
         }
@@ -286,7 +288,7 @@ impl Extraction<'_> {
         let mode = Mode::from_raw_mode(entry.mode & 0o600);
         self.create(name, |dir| mknodat(dir, name, kind, mode, device))?;
         let fd = self.open_made(name, kind)?;
-        metadata::settle_path(fd.as_fd(), entry, owner, Some(entry.mode), self.options.form)
+        metadata::settle_path(fd.as_fd(), entry, owner, Some(entry.mode), self.options)
     }
 
     /// Opens what was just made, and sees that it is what was made.
@@ -349,6 +351,14 @@ impl Extraction<'_> {
             AsCreated::unknown()
         }
     }
+}
+
+/// The mode for as long as we work in a directory, and the one for the end if that is narrower.
+fn working_mode(mode: u32) -> (u32, Option<Mode>) {
+    if mode & 0o700 == 0o700 || rustix::process::geteuid().is_root() {
+        return (mode, None);
+    }
+    (mode | 0o700, Some(Mode::from_raw_mode(mode)))
 }
 
 fn make_in(dir: BorrowedFd<'_>, name: &[u8], mode: u32) -> Result<(), Errno> {

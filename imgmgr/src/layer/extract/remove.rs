@@ -8,15 +8,17 @@ use rustix::io::Errno;
 use super::path;
 use super::tree::{DIR, failed};
 use crate::layer::LayerError;
+use crate::layer::narrow::Opened;
 
 /// Removes `name` in `dir`, with everything in it.
-pub(super) fn remove(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
+pub(crate) fn remove(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(), Errno> {
     match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) => return Ok(()),
         Err(Errno::ISDIR) => {}
         Err(e) => return Err(e),
     }
-    let fd = openat(dir, name, OFlags::RDONLY | DIR, Mode::empty())?;
+    let (fd, opened) = Opened::directory(dir, name)?;
+    opened.keep();
     for child in names(fd.as_fd())? {
         remove(fd.as_fd(), &child)?;
     }

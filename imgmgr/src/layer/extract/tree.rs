@@ -15,9 +15,11 @@ use rustix::io::Errno;
 
 use super::below::{Below, BelowKind};
 use super::facts::LayerFacts;
+use super::metadata::Owner;
 use super::{metadata, path};
 use crate::layer::limits::MAX_SYMLINKS;
-use crate::layer::{LayerError, LayerForm};
+use crate::layer::narrow;
+use crate::layer::{LayerError, LayerForm, Ownership, UnpackOptions};
 
 /// Directories kept open; the outermost are closed first.
 const MAX_OPEN_LEVELS: usize = 64;
@@ -47,6 +49,7 @@ pub(super) struct DirectoryEnd {
 pub(super) struct Tree<'t> {
     root: BorrowedFd<'t>,
     form: LayerForm,
+    ownership: &'t Ownership,
     below: Option<&'t dyn Below>,
     /// The current directory's path, without symbolic links.
     current: Vec<u8>,
@@ -68,10 +71,15 @@ enum Stop {
 }
 
 impl<'t> Tree<'t> {
-    pub(super) fn new(root: BorrowedFd<'t>, form: LayerForm, below: Option<&'t dyn Below>) -> Self {
+    pub(super) fn new(
+        root: BorrowedFd<'t>,
+        options: &'t UnpackOptions,
+        below: Option<&'t dyn Below>,
+    ) -> Self {
         Self {
             root,
-            form,
+            form: options.form,
+            ownership: &options.ownership,
             below,
             current: Vec::new(),
             levels: Vec::new(),
@@ -153,6 +161,13 @@ impl<'t> Tree<'t> {
         self.ends.retain(|dir, _| !path::is_beneath(dir, gone));
         self.facts.implied.retain(|dir| !path::is_beneath(dir, gone));
         self.opaque.retain(|dir| !path::is_beneath(dir, gone));
+    }
+
+    /// Forgets what was removed from `within`: all that `is_newer` does not claim.
+    pub(super) fn forget_older(&mut self, within: &[u8], is_newer: impl Fn(&[u8]) -> bool) {
+        self.ends.retain(|dir, _| {
+            dir == within || !path::is_beneath(dir, within) || is_newer(dir.as_slice())
+        });
     }
 
     /// Notes that `dir` hides what is below it.
@@ -288,6 +303,10 @@ impl<'t> Tree<'t> {
         let fd = openat(self.current_dir(), name, OFlags::RDONLY | DIR, Mode::empty())
             .map_err(|e| failed("openat", whole, e))?;
         rustix::fs::fchmod(&fd, mode).map_err(|e| failed("fchmod", whole, e))?;
+        if let Some(Owner { uid, gid }) = Owner::of_implied(whole, self.ownership)? {
+            rustix::fs::fchown(&fd, Some(uid), Some(gid))
+                .map_err(|e| failed("fchown", whole, e))?;
+        }
         let mut end = DirectoryEnd { atime: EPOCH, mtime: EPOCH, mode: None };
         if let Some(model) = model {
             let times = metadata::copy_directory(model.as_fd(), fd.as_fd());
@@ -324,7 +343,9 @@ impl<'t> Tree<'t> {
         }
         let stat = rustix::fs::fstat(fd).map_err(|e| failed("fstat", &dir, e))?;
         let (atime, mtime) = times(&stat);
-        self.ends.insert(dir, DirectoryEnd { atime, mtime, mode: None });
+        // An earlier layer may have left it so that its owner can't work in it.
+        let mode = narrow::widen(fd, &stat).map_err(|e| failed("chmod", &dir, e))?;
+        self.ends.insert(dir, DirectoryEnd { atime, mtime, mode });
         Ok(())
     }
 

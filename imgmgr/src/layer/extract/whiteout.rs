@@ -62,9 +62,10 @@ impl Extraction<'_> {
     pub(super) fn opaque(&mut self) -> Result<(), LayerError> {
         let dir = self.tree.current_path().to_vec();
         if self.options.form == LayerForm::Flat {
-            return remove::remove_older(self.tree.current_dir(), &dir, &|path| {
-                self.created.has(path)
-            });
+            let newer = |path: &[u8]| self.created.has(path);
+            remove::remove_older(self.tree.current_dir(), &dir, &newer)?;
+            self.tree.forget_older(&dir, newer);
+            return Ok(());
         }
         let fd = openat(self.tree.current_dir(), ".", OFlags::RDONLY | DIR, Mode::empty());
         let fd = fd.map_err(|e| failed("openat", &dir, e))?;
@@ -113,6 +114,7 @@ impl Extraction<'_> {
             let fd = fd.map_err(|e| failed("openat", &whole, e))?;
             let newer = |path: &[u8]| self.created.has(path);
             remove::remove_older(std::os::fd::AsFd::as_fd(&fd), &whole, &newer)?;
+            self.tree.forget_older(&whole, newer);
         }
         Ok(())
     }
