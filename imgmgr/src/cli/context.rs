@@ -17,13 +17,13 @@ use imgmgr::registry::{
     TlsOptions,
 };
 use imgmgr::snapshot::{Snapshots, layer_options};
-use imgmgr::store::{Disk, Durability, RealDisk, Store};
+use imgmgr::store::{Disk, Durability, RealDisk, Store, Wanted};
 use imgmgr::trust::Policy;
 use imgmgr::upkeep::Upkeep;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{GlobalArgs, PlatformArgs};
+use super::args::{GlobalArgs, PlatformArgs, PlatformsArgs};
 use super::output::{CommandError, Done};
 use super::progress::Display;
 use super::worker::Started;
@@ -263,14 +263,17 @@ pub(crate) fn registry_reference(text: &str) -> Done<Reference> {
     Reference::parse(text.strip_prefix("docker://").unwrap_or(text)).map_err(CommandError::usage)
 }
 
-pub(crate) fn platforms(args: &PlatformArgs) -> Done<Platforms> {
-    Ok(if args.all { Platforms::All } else { Platforms::One(platform(args)?) })
+pub(crate) fn platforms(args: &PlatformsArgs) -> Done<Platforms> {
+    Ok(match args.all {
+        true => Platforms::All,
+        false => Platforms::One(platform(&args.one)?.platform().clone()),
+    })
 }
 
-pub(crate) fn platform(args: &PlatformArgs) -> Done<Platform> {
+pub(crate) fn platform(args: &PlatformArgs) -> Done<Wanted> {
     match &args.platform {
-        Some(text) => text.parse().map_err(CommandError::usage),
-        None => Ok(Platform::host()),
+        Some(text) => Ok(Wanted::Named(text.parse().map_err(CommandError::usage)?)),
+        None => Ok(Wanted::Host(Platform::host())),
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn import(context: &Context, args: &ImportArgs) -> Done {
     let lease = store.lease()?;
     let step = step(args.created.as_deref(), "imgmgr import", args.comment.clone())?;
     let platform = platform(&args.platform)?;
-    let image = edit::import(&store, &lease, &platform, open(&args.archive)?, &step)?;
+    let image = edit::import(&store, &lease, platform.platform(), open(&args.archive)?, &step)?;
     store.tag(&ImageEntry::new(&name, image.clone()))?;
     line(image.digest)
 }

@@ -27,7 +27,7 @@ struct Found {
 
 pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
     let place: Location = args.image.parse().map_err(CommandError::usage)?;
-    let platform = platform(&args.platform)?;
+    let platform = platform(&args.platform)?.platform().clone();
     let found = match place {
         Location::Registry(reference) => {
             let client = context.client()?;

@@ -57,7 +57,8 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
 pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
-    let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
+    let platforms =
+        stored_platforms(args.platform.one.platform.as_ref(), platforms(&args.platform)?);
     let digest =
         copy_one(context, &from, &Location::Registry(to.clone()), platforms, Referrers::Leave)?
             .digest;
@@ -114,12 +115,12 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
     let lease = store.lease()?;
     let mut images = Vec::new();
     for image in &args.images {
-        let whole = args.platform.platform.is_none() && form == ArchiveForm::Oci;
+        let whole = args.platform.one.platform.is_none() && form == ArchiveForm::Oci;
         let (entry, target) = if whole {
             let entry = store.resolve(image)?;
             (entry.clone(), entry.target)
         } else {
-            store.resolve_image(image, &platform(&args.platform)?)?
+            store.resolve_image(image, &platform(&args.platform.one)?)?
         };
         lease.take(&target)?;
         images.push((entry.name, target));

@@ -126,9 +126,12 @@ pub async fn pull(
     let lease = store.lease()?;
     let (splicing, stop) = (Splicing::default(), watch::Sender::new(false));
     let pull = Pull { remote, reference, store, options, progress, sink, lease, splicing, stop };
-    if let Some(entry) = pull.unchanged(name).await? {
-        pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
-        return Ok(Pulled { entry, up_to_date: true });
+    let known = pull.known(name)?;
+    if let Some(entry) = &known
+        && pull.is_certain_choice(entry)?
+        && pull.is_current(entry).await?
+    {
+        return pull.up_to_date(entry.clone()).await;
     }
     let fetched = remote.manifest(&reference.selector()).await?;
     let origin_digest = fetched.descriptor.digest.clone();
@@ -137,6 +140,12 @@ pub async fn pull(
         Platforms::One(platform) => pull.choose(fetched, platform).await?,
     };
     let target = top.descriptor.clone();
+    if let Some(entry) = known
+        && entry.origin_digest.as_ref() == Some(&origin_digest)
+        && entry.target.digest == target.digest
+    {
+        return pull.up_to_date(entry).await;
+    }
     pull.check_trust(Some(&origin_digest), &target.digest).await?;
     let mut entry = ImageEntry::new(name, target);
     pull.tree(top, 0).await?;
@@ -209,14 +218,21 @@ impl Pull<'_> {
         Ok(check_registry(policy, self.remote, self.reference, &digests).await?)
     }
 
-    /// The entry that `name` has, if the registry's answer would lead to it again.
-    async fn unchanged(&self, name: &str) -> Result<Option<ImageEntry>> {
+    async fn up_to_date(&self, entry: ImageEntry) -> Result<Pulled> {
+        self.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
+        Ok(Pulled { entry, up_to_date: true })
+    }
+
+    /// The entry that `name` has, if it came from the same reference and nothing of it is missing.
+    fn known(&self, name: &str) -> Result<Option<ImageEntry>> {
         let Ok(entry) = self.store.resolve(name) else { return Ok(None) };
         let same_origin = entry.origin.as_deref() == Some(&self.reference.to_string());
-        let (Some(known), true) = (&entry.origin_digest, same_origin) else { return Ok(None) };
-        if !self.is_complete(&entry)? {
-            return Ok(None);
-        }
+        let found = same_origin && entry.origin_digest.is_some() && self.is_complete(&entry)?;
+        Ok(found.then_some(entry))
+    }
+
+    /// Whether the reference still means what `entry` was chosen from.
+    async fn is_current(&self, entry: &ImageEntry) -> Result<bool> {
         // A digest means the same for ever; a tag must be asked about.
         let current = match self.reference.digest() {
             Some(digest) => Some(digest.clone()),
@@ -225,30 +241,34 @@ impl Pull<'_> {
                 head.map(|descriptor| descriptor.digest)
             }
         };
-        Ok((current.as_ref() == Some(known)).then_some(entry))
+        Ok(current == entry.origin_digest)
+    }
+
+    /// Whether the choice would fall on `entry` again without a look at the index, in which there
+    /// may be an image that fits better.
+    fn is_certain_choice(&self, entry: &ImageEntry) -> Result<bool> {
+        let is_top = entry.origin_digest.as_ref() == Some(&entry.target.digest);
+        let Platforms::One(platform) = &self.options.platforms else { return Ok(is_top) };
+        if is_top {
+            return Ok(!media::is_index(&entry.target.media_type));
+        }
+        let same = |found: Platform| found.fit(platform).and(platform.fit(&found)).is_some();
+        Ok(self.store.platform_of(&entry.target)?.is_some_and(same))
     }
 
     fn is_complete(&self, entry: &ImageEntry) -> Result<bool> {
-        if let Platforms::One(platform) = &self.options.platforms {
+        if let Platforms::One(_) = &self.options.platforms {
             if media::is_index(&entry.target.media_type) {
                 return Ok(false);
             }
             let (_, manifest) = self.store.manifest(&entry.target)?;
-            if let Manifest::Image(image) = manifest
+            if let (Manifest::Image(image), Some(sink)) = (manifest, &self.sink)
                 && image.is_image()
                 && let Ok((_, config)) = self.store.image_config(&image.config)
+                && !config.rootfs.diff_ids.iter().all(|diff_id| sink.has(diff_id))
             {
-                let unpacked = |sink: &Arc<dyn LayerSink>| {
-                    config.rootfs.diff_ids.iter().all(|diff_id| sink.has(diff_id))
-                };
-                if config.platform().fit(platform).is_none()
-                    || !self.sink.as_ref().is_none_or(unpacked)
-                {
-                    return Ok(false);
-                }
+                return Ok(false);
             }
-        } else if entry.origin_digest.as_ref() != Some(&entry.target.digest) {
-            return Ok(false);
         }
         let mut complete = self.lease.take(&entry.target)?;
         self.store.walk(&entry.target, &mut |visit| {

@@ -14,6 +14,7 @@ mod kills;
 mod logins;
 mod mirrors;
 mod partial;
+mod platforms;
 mod power;
 mod proxies;
 mod quota;
