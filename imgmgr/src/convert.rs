@@ -177,7 +177,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// What OCI calls a layer of docker's.
-fn oci(media_type: &str) -> &str {
+pub(crate) fn oci(media_type: &str) -> &str {
     match media_type {
         media::DOCKER_LAYER => media::OCI_LAYER,
         media::DOCKER_LAYER_GZIP => media::OCI_LAYER_GZIP,

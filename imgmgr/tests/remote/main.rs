@@ -9,6 +9,7 @@ mod certificates;
 mod chunked;
 mod convert;
 mod crowd;
+mod edits;
 mod full;
 mod kills;
 mod logins;

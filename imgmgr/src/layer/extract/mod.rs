@@ -12,6 +12,7 @@
 mod below;
 mod facts;
 mod metadata;
+mod names;
 mod nodes;
 mod path;
 mod remove;
@@ -32,6 +33,7 @@ use rustix::fs::{AtFlags, Timestamps, chmodat, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
+pub(in crate::layer) use self::names::check_names;
 pub(in crate::layer) use self::tree::times;
 use self::tree::{Tree, failed, refused};
 use self::whiteout::Name;
