@@ -33,10 +33,23 @@ pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
     root: PathBuf,
     paths: ConfigPaths,
+    named: Named,
     /// One for blobs and layers: what syncs ahead does so for both.
     disk: Arc<dyn Disk>,
     /// Whose worker this is.
     pub(crate) started: Option<Started>,
+}
+
+/// How a certificate begins in PEM.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
+/// Configuration that somebody named: it must be there, since without it requests would go elsewhere.
+#[derive(Debug)]
+struct Named {
+    /// Only where logins are read: `login` makes the file.
+    logins: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    directories: Vec<PathBuf>,
 }
 
 /// `--creds`: the same for every registry.
@@ -61,9 +74,9 @@ impl Context {
             Some(root) => root.clone(),
             None => default_root()?,
         };
-        let paths = config_paths(&global);
+        let (paths, named) = (config_paths(&global), named(&global));
         let disk = Arc::new(RealDisk::new(global.durability()));
-        Ok(Self { global, root, paths, disk, started: None })
+        Ok(Self { global, root, paths, named, disk, started: None })
     }
 
     pub(crate) fn durability(&self) -> Durability {
@@ -130,18 +143,29 @@ impl Context {
         let credentials: Box<dyn CredentialSource> = match &self.global.creds {
             Some(text) if text.is_empty() => Box::new(NoCredentials),
             Some(text) => Box::new(Given(parse_creds(text)?)),
-            None => Box::new(self.logins()),
+            None => {
+                self.named.logins.iter().try_for_each(readable_file)?;
+                Box::new(self.logins())
+            }
         };
         self.client_with(credentials)
     }
 
     pub(crate) fn client_with(&self, credentials: Box<dyn CredentialSource>) -> Done<Client> {
+        self.named.files.iter().try_for_each(readable_file)?;
+        self.named.directories.iter().try_for_each(readable_directory)?;
         let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|e| CommandError::run(format!("cannot read `{}`: {e}", path.display())))
+            std::fs::read(path).map_err(|source| CommandError::file("read", path, source))
+        };
+        let authorities = |path: &PathBuf| {
+            let bytes = read(path)?;
+            if bytes.windows(CERTIFICATE.len()).any(|window| window == CERTIFICATE) {
+                return Ok(bytes);
+            }
+            Err(CommandError::run(format!("`{}` holds no certificate (PEM)", path.display())))
         };
         let tls = TlsOptions {
-            authorities: self.global.ca_file.iter().map(read).collect::<Done<_>>()?,
+            authorities: self.global.ca_file.iter().map(authorities).collect::<Done<_>>()?,
             identity: self.global.client_cert.as_ref().map(read).transpose()?,
         };
         let insecure = match self.global.tls_verify {
@@ -304,8 +328,35 @@ fn directory(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
+/// A file that an environment variable names; an empty one names none.
+fn file(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn named(global: &GlobalArgs) -> Named {
+    let registries_conf = &global.registries_conf;
+    let registries_conf = registries_conf.clone().or_else(|| file("CONTAINERS_REGISTRIES_CONF"));
+    Named {
+        logins: global.authfile.clone().or_else(|| file("REGISTRY_AUTH_FILE")),
+        files: registries_conf.into_iter().collect(),
+        directories: global.hosts_dir.iter().chain(&global.cert_dir).cloned().collect(),
+    }
+}
+
+fn readable_file(path: &PathBuf) -> Done {
+    // Not opened, since a pipe might be read only once.
+    let is_directory = std::fs::metadata(path)
+        .map_err(|source| CommandError::file("read", path, source))?
+        .is_dir();
+    let source = std::io::ErrorKind::IsADirectory.into();
+    if is_directory { Err(CommandError::file("read", path, source)) } else { Ok(()) }
+}
+
+fn readable_directory(path: &PathBuf) -> Done {
+    std::fs::read_dir(path).map(drop).map_err(|source| CommandError::file("read", path, source))
+}
+
 fn config_paths(global: &GlobalArgs) -> ConfigPaths {
-    let file = |variable: &str| env::var_os(variable).map(PathBuf::from);
     let home = directory("HOME");
     let auth_files = match &global.authfile {
         Some(path) => vec![path.clone()],

@@ -14,6 +14,7 @@ mod full;
 mod kills;
 mod logins;
 mod mirrors;
+mod named;
 mod partial;
 mod platforms;
 mod power;
