@@ -2469,7 +2469,7 @@ _imgmgr() {
             return 0
             ;;
         imgmgr__subcmd__logout)
-            opts="-h --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
+            opts="-a -h --all --root --no-sync --progress --authfile --registries-conf --hosts-dir --cert-dir --insecure-registry --tls-verify --ca-file --client-cert --creds --policy --insecure-policy --attempts --stall-timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

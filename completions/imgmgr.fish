@@ -599,6 +599,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -s a -l all -d 'Log out of every registry'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'

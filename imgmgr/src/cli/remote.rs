@@ -214,7 +214,7 @@ impl CredentialSource for Tried {
 }
 
 pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
-    let host = args.registry.trim_end_matches('/');
+    let host = &host(&args.registry)?;
     let username = match &args.username {
         Some(username) => username.clone(),
         None => ask("Username: ")?,
@@ -236,10 +236,22 @@ pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
     line("login succeeded")
 }
 
+/// The registry that somebody typed, without what is around it in a browser.
+fn host(text: &str) -> Done<String> {
+    let host = text.trim_end_matches('/');
+    match host.split_once("://") {
+        Some((scheme, host)) => Err(CommandError::usage(format!(
+            "`{text}` is a URL; name the registry alone, `{host}`{}",
+            if scheme == "http" { ", with `--insecure-registry` for it" } else { "" }
+        ))),
+        None => Ok(host.to_owned()),
+    }
+}
+
 pub(crate) fn logout(context: &Context, args: &LogoutArgs) -> Done {
-    let was =
-        context.logins().erase(args.registry.trim_end_matches('/')).map_err(CommandError::run)?;
-    line(if was { "logged out" } else { "was not logged in" })
+    let logins = context.logins();
+    let was = if args.all { logins.erase_all() } else { logins.erase(&host(&args.registry)?) };
+    line(if was.map_err(CommandError::run)? { "logged out" } else { "was not logged in" })
 }
 
 fn ask(question: &str) -> Done<String> {
