@@ -343,7 +343,7 @@ mod tests {
         let again = edit_config(&store, &lease, &second, &edits, &step()).unwrap();
         assert_eq!(third, again, "the same edits give the same bytes");
         store.tag(&ImageEntry::new("r.io/a:1", third.clone())).unwrap();
-        assert_eq!(store.validate(Some("r.io/a:1")).unwrap(), []);
+        assert_eq!(store.validate(Some("r.io/a:1"), &()).unwrap(), []);
         let (_, Manifest::Image(image)) = store.manifest(&third).unwrap() else { panic!() };
         let (_, config) = store.image_config(&image.config).unwrap();
         assert_eq!(config.rootfs.diff_ids, [Digest::of(&tar), Digest::of(&tar)]);

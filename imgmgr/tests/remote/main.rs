@@ -25,5 +25,6 @@ mod support;
 mod syscalls;
 mod transfers;
 mod uploads;
+mod validate;
 mod wire;
 mod workflows;
