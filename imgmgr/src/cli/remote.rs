@@ -14,7 +14,7 @@ use super::args::{
     DeleteArgs, Format, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
 };
 use super::context::{Context, platform, registry_reference};
-use super::output::{CommandError, Done, human, json, line, print, table};
+use super::output::{CommandError, Done, human, json, line, print_bytes, table};
 
 /// What `inspect` found.
 struct Found {
@@ -44,13 +44,13 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
         }
     };
     if args.raw && !args.config {
-        return print(&String::from_utf8_lossy(&found.bytes));
+        return print_bytes(&found.bytes);
     }
     let Some((manifest, config)) = &found.image else {
-        return print(&String::from_utf8_lossy(&found.bytes));
+        return print_bytes(&found.bytes);
     };
     if args.config {
-        return print(&format!("{}\n", String::from_utf8_lossy(config).trim_end()));
+        return print_bytes(&[config.trim_ascii_end(), b"\n"].concat());
     }
     let Manifest::Image(image) = manifest else {
         return Err(CommandError::run("the index has no image"));

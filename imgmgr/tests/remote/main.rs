@@ -15,6 +15,7 @@ mod kills;
 mod logins;
 mod mirrors;
 mod named;
+mod output;
 mod partial;
 mod platforms;
 mod power;
