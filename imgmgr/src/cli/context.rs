@@ -206,6 +206,23 @@ impl Context {
         result
     }
 
+    /// Runs a future that may be cut off anywhere. SIGINT and SIGTERM end the process by what they do
+    /// to any other, once what the future holds is gone: a place for what is on its way.
+    pub(crate) fn wait_or_end<T>(&self, work: impl Future<Output = Done<T>>) -> Done<T> {
+        let ended = self.wait(async {
+            tokio::select! {
+                result = work => result.map(Ok),
+                number = told(SignalKind::interrupt()) => Ok(Err(number?)),
+                number = told(SignalKind::terminate()) => Ok(Err(number?)),
+            }
+        })?;
+        ended.map_err(|number| {
+            kernel::signal::set_default(number);
+            let lives = kernel::signal::raise(number);
+            CommandError::run(format!("signal {number} did not end the process: {lives:?}"))
+        })
+    }
+
     /// Runs a future that sends with `client`. The first SIGINT or SIGTERM, a SIGHUP and the end of
     /// the process that was started let what is under way end where it can be resumed, if something
     /// moves; the second SIGINT or SIGTERM does not.
@@ -280,6 +297,16 @@ impl Context {
             progress: display.progress(),
         })
     }
+}
+
+/// Returns the number of a signal once it came; one that the process ignores never does.
+async fn told(kind: SignalKind) -> Done<i32> {
+    let number = kind.as_raw_value();
+    if kernel::signal::is_ignored(number) {
+        return std::future::pending().await;
+    }
+    signal(kind)?.recv().await;
+    Ok(number)
 }
 
 /// A reference to a registry, with or without skopeo's `docker://`.

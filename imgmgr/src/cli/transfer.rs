@@ -103,7 +103,12 @@ fn copy_one(
     let display = Display::start(context.global.progress, false);
     let copying = context.copying(store, platforms, referrers, &display)?;
     let client = copying.client.clone();
-    context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
+    let work = async { Ok(copy::copy(&copying, from, to).await?) };
+    match to {
+        Location::Registry(_) => context.wait_or_interrupt(&client, work),
+        // What comes in or stays here can be cut off.
+        _ => context.wait_or_end(work),
+    }
 }
 
 pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
@@ -189,7 +194,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         Ok(Location::Registry(Reference::parse(&name).map_err(CommandError::usage)?))
     };
     let client = copying.client.clone();
-    context.wait_or_interrupt(&client, async {
+    let work = async {
         let is_repository = Reference::parse_repository(source).is_ok();
         let tags = if is_repository {
             let mut tags = copying.client.remote(&repository).tags().await?;
@@ -219,7 +224,11 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         } else {
             Err(CommandError::run(format!("{failures} of {} tags failed", tags.len())))
         }
-    })
+    };
+    match args.to {
+        Some(_) => context.wait_or_interrupt(&client, work),
+        None => context.wait_or_end(work),
+    }
 }
 
 /// Removes tags that the source has not.

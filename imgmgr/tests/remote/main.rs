@@ -22,6 +22,7 @@ mod power;
 mod proxies;
 mod quota;
 mod registry;
+mod signals;
 mod support;
 mod syscalls;
 mod transfers;
