@@ -1,15 +1,19 @@
 //! Commands that move images.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use imgmgr::copy::{self, ArchiveForm, Location, Referrers};
+use imgmgr::digest::Digest;
 use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
+use imgmgr::registry::{FailureKind, RegistryError, Remote};
 use imgmgr::store::{ImageEntry, Store};
+use imgmgr::whole_file::WholeFile;
 
 use super::args::{
     CopyArgs, LoadArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm, SyncArgs,
@@ -76,9 +80,16 @@ pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let referrers = referrers(&args.referrers, args.platform.all);
     let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
     if let Some(path) = &args.digestfile {
-        std::fs::write(path, copied.digest.to_string())?;
+        write_digest(path, &copied.digest)
+            .map_err(|source| CommandError::file("write", path, source))?;
     }
     line(copied.digest)
+}
+
+fn write_digest(path: &Path, digest: &Digest) -> io::Result<()> {
+    let whole = WholeFile::create(path)?;
+    whole.file().write_all(digest.to_string().as_bytes())?;
+    whole.keep()
 }
 
 /// What was said, or else `unless_said`.
@@ -204,11 +215,14 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         } else {
             vec![one.tag().unwrap_or("latest").to_owned()]
         };
-        let mut failures = 0;
+        let (mut failures, mut synced) = (0, HashSet::new());
         for tag in &tags {
             let from = Location::Registry(one.tagged(tag).map_err(CommandError::usage)?);
             match copy::copy(&copying, &from, &target(tag)?).await {
-                Ok(copied) => line(format_args!("synced: {repository}:{tag} {}", copied.digest))?,
+                Ok(copied) => {
+                    line(format_args!("synced: {repository}:{tag} {}", copied.digest))?;
+                    synced.insert(copied.digest);
+                }
                 Err(error) if error.is_interrupted() => return Err(error.into()),
                 Err(error) => {
                     failures += 1;
@@ -217,7 +231,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
             }
         }
         if args.delete && is_repository && failures == 0 {
-            delete_others(&copying, &target("latest")?, &tags).await?;
+            delete_others(&copying, &target("latest")?, &tags, synced).await?;
         }
         if failures == 0 {
             Ok(())
@@ -231,16 +245,72 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
     }
 }
 
-/// Removes tags that the source has not.
-async fn delete_others(copying: &copy::CopyContext, to: &Location, keep: &[String]) -> Done {
+/// Removes tags that the source has not. `needed` are the images that
+/// were just copied there.
+async fn delete_others(
+    copying: &copy::CopyContext,
+    to: &Location,
+    keep: &[String],
+    mut needed: HashSet<Digest>,
+) -> Done {
     let Location::Registry(reference) = to else { return Ok(()) };
     let remote = copying.client.remote(reference.repository());
-    for tag in remote.tags().await? {
-        if !keep.contains(&tag) && !tag.starts_with("sha256-") {
-            remote.delete_manifest(&tag).await?;
-            line(format_args!("deleted: {}:{tag}", reference.repository()))?;
+    let stays = |tag: &String| keep.contains(tag) || tag.starts_with("sha256-");
+    let (staying, others): (Vec<String>, Vec<String>) =
+        remote.tags().await?.into_iter().partition(stays);
+    let (mut all_known, mut shared) = (false, Vec::new());
+    for tag in &others {
+        let deleted = remote.delete_manifest(tag).await;
+        if deleted.as_ref().is_err_and(takes_digests_only) {
+            if !all_known {
+                needed.extend(digests(&remote, &staying).await?);
+                all_known = true;
+            }
+            match digest(&remote, tag).await? {
+                Some(digest) if needed.contains(&digest) => {
+                    shared.push(format!("`{tag}`"));
+                    continue;
+                }
+                Some(digest) => remote.delete_manifest(&digest.to_string()).await?,
+                // It went with another tag of the same image.
+                None => {}
+            }
+        } else {
+            deleted?;
         }
+        line(format_args!("deleted: {}:{tag}", reference.repository()))?;
     }
-    io::stdout().flush()?;
-    Ok(())
+    if shared.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::run(format!(
+        "`{}` deletes whole images only, no tags; these share theirs with tags that stay: {}",
+        reference.repository().domain(),
+        shared.join(", ")
+    )))
+}
+
+/// Whether a registry refuses to delete a tag where it might delete an image (docker-registry 2.8).
+fn takes_digests_only(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Status { status, .. } if [400, 405].contains(&status.as_u16()))
+}
+
+async fn digests(remote: &Remote, tags: &[String]) -> Done<HashSet<Digest>> {
+    let mut digests = HashSet::new();
+    for tag in tags {
+        digests.extend(digest(remote, tag).await?);
+    }
+    Ok(digests)
+}
+
+/// What a tag points at; `None` if it is gone.
+async fn digest(remote: &Remote, tag: &str) -> Done<Option<Digest>> {
+    if let Some(descriptor) = remote.head_manifest(tag).await? {
+        return Ok(Some(descriptor.digest));
+    }
+    match remote.manifest(tag).await {
+        Ok(fetched) => Ok(Some(fetched.descriptor.digest)),
+        Err(error) if error.kind() == FailureKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -24,6 +24,7 @@ mod quota;
 mod registry;
 mod signals;
 mod support;
+mod sync;
 mod syscalls;
 mod transfers;
 mod uploads;
