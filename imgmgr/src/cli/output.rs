@@ -45,6 +45,15 @@ impl CommandError {
         Self::run(FileError { action, path: path.to_owned(), source })
     }
 
+    /// A login that was tried and not stored.
+    pub(crate) fn login(error: RegistryError) -> Self {
+        let refused = matches!(error.kind(), FailureKind::Unauthorized | FailureKind::Denied);
+        let hint = "check user name and password; some registries want a token for a password";
+        let told = Self::from(error);
+        let hint = if refused { Some(hint.to_owned()) } else { told.hint };
+        Self { hint, ..told }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.blame {
             Blame::Usage => ExitCode::from(2),
@@ -88,9 +97,7 @@ impl From<RegistryError> for CommandError {
             FailureKind::Unauthorized | FailureKind::Denied => Some(
                 "`imgmgr login HOST`; some registries answer so for absent images too".to_owned(),
             ),
-            FailureKind::Temporary if is_plain_http(&error) => {
-                Some("if it has no TLS, name it with `--insecure-registry HOST:PORT`".to_owned())
-            }
+            FailureKind::Temporary => tls_hint(&error).map(str::to_owned),
             _ => None,
         };
         match error {
@@ -100,18 +107,22 @@ impl From<RegistryError> for CommandError {
     }
 }
 
-/// Whether a TLS handshake met something that speaks no TLS, or a certificate was not trusted.
-fn is_plain_http(error: &RegistryError) -> bool {
+/// What to do if a TLS handshake failed: the other side speaks no TLS, or is not trusted.
+fn tls_hint(error: &RegistryError) -> Option<&'static str> {
+    const CAUSES: [(&str, &str); 3] = [
+        ("UnknownIssuer", "name the authority that signed its certificate with `--ca-file FILE`"),
+        ("InvalidContentType", "if it has no TLS, name it with `--insecure-registry HOST:PORT`"),
+        ("corrupt message", "if it has no TLS, name it with `--insecure-registry HOST:PORT`"),
+    ];
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if ["InvalidContentType", "corrupt message", "certificate"].iter().any(|s| text.contains(s))
-        {
-            return true;
+        if let Some((_, hint)) = CAUSES.iter().find(|(word, _)| text.contains(word)) {
+            return Some(hint);
         }
         next = cause.source();
     }
-    false
+    None
 }
 
 impl From<PullError> for CommandError {
@@ -149,10 +160,12 @@ impl From<io::Error> for CommandError {
 /// What to do if there was no room.
 fn room_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     Some(match Shortage::of(error)? {
-        Shortage::Disk => "make room, for example by `imgmgr gc`, and run it again",
+        Shortage::Disk => {
+            "make room and run it again; if the store is on that disk, `imgmgr gc` may free some"
+        }
         Shortage::Quota => {
-            "the quota on this disk is used up: make room, for example by `imgmgr gc`, or have it \
-             raised, and run it again"
+            "the quota on this disk is used up: make room, or have it raised, and run it again; if \
+             the store is there, `imgmgr gc` may free some"
         }
     })
 }

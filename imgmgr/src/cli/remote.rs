@@ -231,7 +231,7 @@ pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
     let credential =
         Credential::Password { username: username.clone(), password: password.clone() };
     let client = context.client_with(Box::new(Tried(credential)))?;
-    context.wait(async { Ok(client.check_login(host).await?) })?;
+    context.wait(async { client.check_login(host).await.map_err(CommandError::login) })?;
     context.logins().store(host, &username, &password).map_err(CommandError::run)?;
     line("login succeeded")
 }

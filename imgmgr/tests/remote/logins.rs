@@ -21,7 +21,8 @@ fn login_is_checked_stored_and_used() {
     let Some((registry, place, from, to)) = scene() else { return };
     let error = place.fails(1, &["copy", &from, &to]);
     assert!(error.contains("401") && error.contains("hint: `imgmgr login"), "{error}");
-    place.fails(1, &["login", "-u", "u", "-p", "wrong", &registry.host]);
+    let error = place.fails(1, &["login", "-u", "u", "-p", "wrong", &registry.host]);
+    assert!(error.contains("hint: check user name and password"), "{error}");
     place.run(&["login", "-u", "u", "-p", PASSWORD, &registry.host]);
     place.run(&["copy", &from, &to]);
     place.run(&["logout", &registry.host]);
