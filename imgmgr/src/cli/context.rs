@@ -1,7 +1,7 @@
 //! What the environment and the options of every command say, resolved once.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,9 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{GlobalArgs, PlatformArgs, PlatformsArgs};
+use super::config_paths::{
+    Named, config_paths, directory, named, readable_directory, readable_file,
+};
 use super::output::{CommandError, Done};
 use super::progress::Display;
 use super::worker::Started;
@@ -42,15 +45,6 @@ pub(crate) struct Context {
 
 /// How a certificate begins in PEM.
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
-/// Configuration that somebody named: it must be there, since without it requests would go elsewhere.
-#[derive(Debug)]
-struct Named {
-    /// Only where logins are read: `login` makes the file.
-    logins: Option<PathBuf>,
-    files: Vec<PathBuf>,
-    directories: Vec<PathBuf>,
-}
 
 /// `--creds`: the same for every registry.
 #[derive(Debug)]
@@ -349,77 +343,6 @@ fn default_root() -> Done<PathBuf> {
     let data = directory("XDG_DATA_HOME").or_else(|| Some(directory("HOME")?.join(".local/share")));
     data.map(|data| data.join("tug"))
         .ok_or_else(|| CommandError::usage("neither --root nor $XDG_DATA_HOME nor $HOME is set"))
-}
-
-fn directory(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-/// A file that an environment variable names; an empty one names none.
-fn file(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-fn named(global: &GlobalArgs) -> Named {
-    let registries_conf = &global.registries_conf;
-    let registries_conf = registries_conf.clone().or_else(|| file("CONTAINERS_REGISTRIES_CONF"));
-    Named {
-        logins: global.authfile.clone().or_else(|| file("REGISTRY_AUTH_FILE")),
-        files: registries_conf.into_iter().collect(),
-        directories: global.hosts_dir.iter().chain(&global.cert_dir).cloned().collect(),
-    }
-}
-
-fn readable_file(path: &PathBuf) -> Done {
-    // Not opened, since a pipe might be read only once.
-    let is_directory = std::fs::metadata(path)
-        .map_err(|source| CommandError::file("read", path, source))?
-        .is_dir();
-    let source = std::io::ErrorKind::IsADirectory.into();
-    if is_directory { Err(CommandError::file("read", path, source)) } else { Ok(()) }
-}
-
-fn readable_directory(path: &PathBuf) -> Done {
-    std::fs::read_dir(path).map(drop).map_err(|source| CommandError::file("read", path, source))
-}
-
-fn config_paths(global: &GlobalArgs) -> ConfigPaths {
-    let home = directory("HOME");
-    let auth_files = match &global.authfile {
-        Some(path) => vec![path.clone()],
-        None => [
-            file("REGISTRY_AUTH_FILE"),
-            file("DOCKER_CONFIG")
-                .or_else(|| Some(home.as_ref()?.join(".docker")))
-                .map(|directory| directory.join("config.json")),
-            directory("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    };
-    let registries_conf = global
-        .registries_conf
-        .clone()
-        .or_else(|| file("CONTAINERS_REGISTRIES_CONF"))
-        .or_else(|| {
-            let own = home.as_ref()?.join(".config/containers/registries.conf");
-            own.exists().then_some(own)
-        })
-        .or_else(|| Some(PathBuf::from("/etc/containers/registries.conf")));
-    let hosts_dirs = match &global.hosts_dir {
-        Some(directory) => vec![directory.clone()],
-        None => vec![Path::new("/etc/containerd/certs.d").to_owned()],
-    };
-    let certificate_dirs = match &global.cert_dir {
-        Some(directory) => vec![directory.clone()],
-        None => home
-            .map(|home| home.join(".config/containers/certs.d"))
-            .into_iter()
-            .chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from))
-            .collect(),
-    };
-    ConfigPaths { auth_files, registries_conf, hosts_dirs, certificate_dirs }
 }
 
 /// Shares a display's progress with a library call.
