@@ -12,11 +12,12 @@ use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
 use imgmgr::registry::{FailureKind, RegistryError, Remote};
-use imgmgr::store::{ImageEntry, Store};
+use imgmgr::store::{ImageEntry, Store, Wanted};
 use imgmgr::whole_file::WholeFile;
 
 use super::args::{
-    CopyArgs, LoadArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm, SyncArgs,
+    CopyArgs, LoadArgs, PlatformArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm,
+    SyncArgs,
 };
 use super::context::{Context, platform, platforms, registry_reference};
 use super::output::{CommandError, Done, line};
@@ -61,12 +62,27 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
 pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
+    check_platform(context, &from, &args.platform.one)?;
     let platforms =
         stored_platforms(args.platform.one.platform.as_ref(), platforms(&args.platform)?);
     let digest =
         copy_one(context, &from, &Location::Registry(to.clone()), platforms, Referrers::Leave)?
             .digest;
     line(format_args!("pushed: {} {digest}", to.familiar()))
+}
+
+/// Refuses a platform that was named and that an image which is here is not for.
+fn check_platform(context: &Context, from: &Location, args: &PlatformArgs) -> Done {
+    let wanted = platform(args)?;
+    let (store, name) = match from {
+        _ if matches!(wanted, Wanted::Host(_)) => return Ok(()),
+        Location::Store(name) => (context.store()?, Some(name)),
+        Location::Layout(path, name) => (Store::view(path)?, name.as_ref()),
+        _ => return Ok(()),
+    };
+    let entry = store.find(name.map(String::as_str))?;
+    store.choose_wanted(&entry.name, &entry.target, &wanted)?;
+    Ok(())
 }
 
 /// What is in the store goes as it is, unless a platform was named.
@@ -77,6 +93,7 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let parse = |text: &String| text.parse::<Location>().map_err(CommandError::usage);
     let (from, to) = (parse(&args.source)?, parse(&args.destination)?);
+    check_platform(context, &from, &args.platform.one)?;
     let referrers = referrers(&args.referrers, args.platform.all);
     let copied = copy_one(context, &from, &to, platforms(&args.platform)?, referrers)?;
     if let Some(path) = &args.digestfile {

@@ -264,8 +264,7 @@ impl Store {
     /// As [`Store::resolve`], and [`StoreError::NoPlatform`].
     pub fn resolve_image(&self, text: &str, wanted: &Wanted) -> Result<(ImageEntry, Descriptor)> {
         let entry = self.resolve(text)?;
-        let descriptor = self.choose(&entry.name, &entry.target, wanted.platform())?;
-        self.check_wanted(&entry.name, &descriptor, wanted)?;
+        let descriptor = self.choose_wanted(&entry.name, &entry.target, wanted)?;
         Ok((entry, descriptor))
     }
 }

@@ -168,21 +168,25 @@ impl Store {
         })
     }
 
-    /// Refuses an image that does not run on a platform that somebody named.
-    pub(super) fn check_wanted(
+    /// As [`Store::choose`], and refuses an image that does not run on a platform that somebody named.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`].
+    pub fn choose_wanted(
         &self,
         name: &str,
         target: &Descriptor,
         wanted: &Wanted,
-    ) -> Result<()> {
-        let Wanted::Named(platform) = wanted else { return Ok(()) };
-        match self.platform_of(target)? {
+    ) -> Result<Descriptor> {
+        let chosen = self.choose(name, target, wanted.platform())?;
+        let Wanted::Named(platform) = wanted else { return Ok(chosen) };
+        match self.platform_of(&chosen)? {
             Some(found) if found.fit(platform).is_none() => Err(StoreError::NoPlatform {
                 name: name.to_owned(),
                 platform: platform.to_string(),
                 available: found.to_string(),
             }),
-            _ => Ok(()),
+            _ => Ok(chosen),
         }
     }
 }

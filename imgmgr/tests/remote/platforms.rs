@@ -81,6 +81,9 @@ fn a_platform_that_the_image_is_not_for_is_refused_by_name() {
             &["unpack", "r.io/a:1", &bundle][..],
             &["history", "r.io/a:1"],
             &["config", "r.io/a:1", "--config.user", "u"],
+            &["push", "r.io/a:1", "127.0.0.1:1/a:1"],
+            &["copy", "r.io/a:1", "r.io/b:1"],
+            &["save", "r.io/a:1", "--output", &bundle],
         ] {
             let error = place.fails(1, &[command, &["--platform", platform]].concat());
             let expected = format!("has no image for {platform}; it has linux/arm/v7");
