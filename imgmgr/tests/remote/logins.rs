@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use super::full::{inside, run};
 use super::registry::{Options, PASSWORD, Registry};
 use super::support::{Place, layout, refuses, succeeds, tar};
 
@@ -146,4 +147,25 @@ fn logins_at_the_same_time_are_all_stored() {
     assert_eq!(directory.count(), 1, "nothing but the file");
     let mode = std::fs::metadata(file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_login_that_finds_the_disk_full_leaves_no_file() {
+    if !inside("logins::a_login_that_finds_the_disk_full_leaves_no_file") {
+        return;
+    }
+    let Some((registry, place, ..)) = scene() else { return };
+    let disk = place.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let at = disk.to_str().unwrap();
+    run("mount", &["-t", "tmpfs", "-o", "size=16k", "tmpfs", at]);
+    std::fs::write(disk.join("full"), vec![0; 1 << 20]).unwrap_err();
+    let file = disk.join("auth.json").to_str().unwrap().to_owned();
+    let login = ["login", "-u", "u", "-p", PASSWORD, &registry.host, "--authfile", &file];
+    let error = place.fails(1, &login);
+    assert!(error.starts_with(&format!("error: cannot write `{file}`")), "{error}");
+    assert!(error.contains("No space left on device"), "{error}");
+    let left = std::fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["full"]);
+    run("umount", &[at]);
 }
