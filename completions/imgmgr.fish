@@ -356,7 +356,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l creds -d 'Cred
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand history" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -395,7 +394,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -419,7 +417,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand append" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -447,7 +444,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -l policy -d 'Whi
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -s q -l quiet -d 'Show no progress'
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand convert" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -471,7 +467,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -496,7 +491,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l stall-timeout 
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l raw -d 'Print the manifest as it is stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l config -d 'Print the image configuration'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s n -l no-tags -d 'Leave the repository\'s tags out'
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand inspect" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -606,6 +600,7 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
+complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -s a -l all -d 'Log out of every registry'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand logout" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -633,7 +628,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -s t -l tty -d 'With a terminal'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l read-only -d 'With a root file system that can\'t be written'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand unpack" -l rootless -d 'Give all files to the calling user, as without being root'
@@ -660,7 +654,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l refresh -d 'Take the new image for the base of the next repack'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand repack" -l insecure-policy -d 'Any image may come in, whatever a policy says'
@@ -683,7 +676,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l creds -d 'Creden
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l writable -d 'Take changes, which go when it is unmounted unless `commit` made an image of them'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l sealed -d 'Read nothing that the disk has changed: each file must have the fs-verity digest that was noted once all layers had been compared with their blobs. Linux 6.12, root, a file system with fs-verity'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand mount" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
@@ -777,7 +769,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l view -d 'Without changes: a read-only view'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l sealed -d 'A read-only view that shows nothing that the disk has changed, as `mount --sealed`'
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand snapshot; and __fish_seen_subcommand_from prepare" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -951,7 +942,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l creds -d 'Crede
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -974,7 +964,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l creds -d 'Cred
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand flatten" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -998,7 +987,6 @@ complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l creds -d 'Credent
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l policy -d 'Which images may come in, as containers-policy.json(5) [default: ~/.config/containers or /etc/containers/policy.json, where there is one; else any image may]' -r -F
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l attempts -d 'Attempts at a request that fails for a reason that may pass' -r
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l stall-timeout -d 'Seconds without a byte after which a connection counts as cut' -r
-complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -s a -l all -l all-platforms -d 'Take every image of an index'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l no-sync -d 'Don\'t wait for the disk: a power cut may lose or damage what was just stored'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -l insecure-policy -d 'Any image may come in, whatever a policy says'
 complete -c imgmgr -n "__fish_imgmgr_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'

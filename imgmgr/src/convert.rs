@@ -4,16 +4,15 @@
 //! IDs, the configuration, and all that is unpacked.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use crate::digest::Digest;
 use crate::image::{Annotations, Descriptor, media};
 use crate::layer::pipeline::{self, Chunks};
 use crate::layer::store::ChainLayer;
 use crate::layer::{Cancel, LayerError, LayerErrorKind, LayerLimits, gzip_encoder};
-use crate::progress::{BlobState, Progress};
+use crate::progress::{BlobState, Counted, Progress};
 use crate::snapshot::{StoredImage, StoredImageError};
 use crate::store::{BlobWriter, Lease, Store, StoreError};
 use crate::toc::write::{LEVEL, WriteError, write_zstd_chunked};
@@ -194,7 +193,7 @@ impl Conversion<'_> {
     ) -> Result<(Descriptor, Annotations), ConvertError> {
         self.progress.state(layer, BlobState::Moving { resumed: 0 });
         let counter = self.progress.counter(layer);
-        let blob = Counted { blob: self.store.open_blob(&layer.digest)?, counter };
+        let blob = Counted::new(self.store.open_blob(&layer.digest)?, counter);
         let writer = self.store.blob_writer()?;
         let limits = LayerLimits::default();
         let packed = pipeline::follow(
@@ -238,18 +237,4 @@ fn pack(
         Packing::ZstdChunked => return Ok(write_zstd_chunked(tar, max_file_bytes, out)?),
     };
     Ok((out, Annotations::new()))
-}
-
-/// A blob that tells how much of it was read.
-struct Counted<R> {
-    blob: R,
-    counter: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.blob.read(out)?;
-        self.counter.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
 }

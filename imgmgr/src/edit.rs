@@ -3,19 +3,20 @@
 //! Edits work on the JSON of a configuration, so that fields unknown here survive. The result is a
 //! new manifest; the old one stays. Given a fixed time, the result is the same bytes every time.
 
-use std::io::{self, Read, Write};
+mod layer;
+
+use std::io::Read;
 
 use serde_json::{Map, Value, json};
 
-use crate::digest::{Algorithm, Digest, Hasher};
+use crate::digest::Digest;
 use crate::image::{
     Annotations, ConfigError, Descriptor, ImageManifest, MAX_CONFIG_BYTES, MAX_LAYERS, Manifest,
     Platform, media,
 };
+use crate::layer::{Compression, LayerError};
 use crate::store::{Lease, Store, StoreError};
-
-/// What is read at a time.
-const BUFFER_BYTES: usize = 256 << 10;
+use layer::NewLayer;
 
 /// Why an image could not be edited.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +36,21 @@ pub enum EditError {
         /// Why.
         source: ConfigError,
     },
-    /// The layer can't be read or decompressed.
-    #[error("cannot read the layer")]
+    /// The layer can't be read or decompressed, or is no tar that could be unpacked.
+    #[error(transparent)]
     Layer {
         /// Why.
-        source: io::Error,
+        source: LayerError,
     },
+    /// The layer is compressed as no layer may be.
+    #[error("it is compressed by {name}; a layer is a tar, plain or compressed by gzip or zstd")]
+    Compression {
+        /// By what.
+        name: &'static str,
+    },
+    /// Not even the end of a tar.
+    #[error("it is empty")]
+    EmptyLayer,
     /// The image would have more layers than any may have.
     #[error("the image has {MAX_LAYERS} layers already")]
     TooManyLayers,
@@ -147,6 +157,15 @@ impl Draft {
         crate::repack::pad_history(history, layers.saturating_sub(usize::from(!empty_layer)));
         history.push(entry);
         self.top().insert("created".to_owned(), json!(step.created));
+    }
+
+    /// Turns docker's media types into OCI's.
+    fn become_oci(&mut self) {
+        for layer in &mut self.manifest.layers {
+            layer.media_type = media::oci_layer(&layer.media_type).to_owned();
+        }
+        self.manifest.config.media_type = media::OCI_CONFIG.to_owned();
+        self.manifest.media_type = Some(media::OCI_MANIFEST.to_owned());
     }
 
     fn store(mut self, lease: &Lease) -> Result<Descriptor> {
@@ -261,35 +280,25 @@ fn append(
     store: &Store,
     lease: &Lease,
     mut draft: Draft,
-    mut layer: impl Read,
+    stream: impl Read,
     step: &Step,
 ) -> Result<Descriptor> {
     if draft.manifest.layers.len() >= MAX_LAYERS {
         return Err(EditError::TooManyLayers);
     }
-    let unreadable = |source| EditError::Layer { source };
-    let mut writer = store.blob_writer()?;
-    let mut start = Vec::new();
-    layer.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
-    let mut tee = Tee { inner: start.as_slice().chain(layer), writer: &mut writer };
+    let NewLayer { compression, digest, size, diff_id } = layer::take_in(store, lease, stream)?;
+    if compression == Compression::Zstd {
+        // docker's manifests know no such layers.
+        draft.become_oci();
+    }
     let docker = draft.manifest.media_type.as_deref() == Some(media::DOCKER_MANIFEST);
-    let (diff_id, kind) = match start[..] {
-        [0x1f, 0x8b, ..] => {
-            let kind = if docker { media::DOCKER_LAYER_GZIP } else { media::OCI_LAYER_GZIP };
-            (digest_of(flate2::read::MultiGzDecoder::new(&mut tee)).map_err(unreadable)?, kind)
-        }
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            let decoder = zstd::stream::read::Decoder::new(&mut tee).map_err(unreadable)?;
-            (digest_of(decoder).map_err(unreadable)?, media::OCI_LAYER_ZSTD)
-        }
-        _ => {
-            let kind = if docker { media::DOCKER_LAYER } else { media::OCI_LAYER };
-            (digest_of(&mut tee).map_err(unreadable)?, kind)
-        }
+    let kind = match compression {
+        Compression::None if docker => media::DOCKER_LAYER,
+        Compression::None => media::OCI_LAYER,
+        Compression::Gzip if docker => media::DOCKER_LAYER_GZIP,
+        Compression::Gzip => media::OCI_LAYER_GZIP,
+        Compression::Zstd => media::OCI_LAYER_ZSTD,
     };
-    // A decompressor may stop before the end of its source.
-    io::copy(&mut tee, &mut io::sink()).map_err(unreadable)?;
-    let (digest, size) = lease.publish(writer)?;
     draft.manifest.layers.push(Descriptor::new(kind, digest, size));
     let rootfs = as_object(draft.top().entry("rootfs").or_insert(Value::Null));
     as_array(rootfs.entry("diff_ids").or_insert(Value::Null)).push(json!(diff_id));
@@ -297,33 +306,10 @@ fn append(
     draft.store(lease)
 }
 
-fn digest_of(mut reader: impl Read) -> io::Result<Digest> {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
-}
-
-/// Writes what is read through it.
-struct Tee<'a, R, W> {
-    inner: R,
-    writer: &'a mut W,
-}
-
-impl<R: Read, W: Write> Read for Tee<'_, R, W> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(out)?;
-        self.writer.write_all(&out[..count])?;
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::store::{Durability, ImageEntry};
 
@@ -356,7 +342,7 @@ mod tests {
         let again = edit_config(&store, &lease, &second, &edits, &step()).unwrap();
         assert_eq!(third, again, "the same edits give the same bytes");
         store.tag(&ImageEntry::new("r.io/a:1", third.clone())).unwrap();
-        assert_eq!(store.validate(Some("r.io/a:1")).unwrap(), []);
+        assert_eq!(store.validate(Some("r.io/a:1"), &()).unwrap(), []);
         let (_, Manifest::Image(image)) = store.manifest(&third).unwrap() else { panic!() };
         let (_, config) = store.image_config(&image.config).unwrap();
         assert_eq!(config.rootfs.diff_ids, [Digest::of(&tar), Digest::of(&tar)]);

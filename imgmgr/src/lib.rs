@@ -17,6 +17,7 @@ pub mod push;
 pub mod reference;
 pub mod registry;
 pub mod repack;
+pub mod rfc3339;
 pub mod room;
 pub mod snapshot;
 pub mod store;

@@ -1,7 +1,8 @@
 //! What long operations tell while they run. A library only counts; the command draws.
 
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::image::Descriptor;
 
@@ -40,3 +41,23 @@ pub trait Progress: Send + Sync {
 }
 
 impl Progress for () {}
+
+/// A blob that tells how much of it was read.
+pub(crate) struct Counted<R> {
+    blob: R,
+    counter: Arc<AtomicU64>,
+}
+
+impl<R> Counted<R> {
+    pub(crate) fn new(blob: R, counter: Arc<AtomicU64>) -> Self {
+        Self { blob, counter }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.blob.read(out)?;
+        self.counter.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file that takes its name by [`WholeFile::keep`]; dropped before, it is gone.
@@ -21,6 +22,18 @@ impl WholeFile {
     /// # Errors
     /// Those of creating it.
     pub fn create(path: &Path) -> io::Result<Self> {
+        Self::create_as(path, 0o666)
+    }
+
+    /// As [`WholeFile::create`]; nobody else may read it.
+    ///
+    /// # Errors
+    /// Those of creating it.
+    pub fn create_private(path: &Path) -> io::Result<Self> {
+        Self::create_as(path, 0o600)
+    }
+
+    fn create_as(path: &Path, mode: u32) -> io::Result<Self> {
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             let file = File::options().write(true).open(path)?;
             return Ok(Self { file, path: path.to_owned(), temporary: None });
@@ -28,7 +41,8 @@ impl WholeFile {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".tmp-{}", std::process::id()));
         let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary)?;
+        let mut options = File::options();
+        let file = options.write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
         Ok(Self { file, path: path.to_owned(), temporary: Some(temporary) })
     }
 

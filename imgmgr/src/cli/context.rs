@@ -1,7 +1,7 @@
 //! What the environment and the options of every command say, resolved once.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +17,16 @@ use imgmgr::registry::{
     TlsOptions,
 };
 use imgmgr::snapshot::{Snapshots, layer_options};
-use imgmgr::store::{Disk, Durability, RealDisk, Store};
+use imgmgr::store::{Disk, Durability, RealDisk, Store, Wanted};
 use imgmgr::trust::Policy;
 use imgmgr::upkeep::Upkeep;
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::{GlobalArgs, PlatformArgs};
+use super::args::{GlobalArgs, PlatformArgs, PlatformsArgs};
+use super::config_paths::{
+    Named, config_paths, directory, named, readable_directory, readable_file,
+};
 use super::output::{CommandError, Done};
 use super::progress::Display;
 use super::worker::Started;
@@ -33,11 +36,15 @@ pub(crate) struct Context {
     pub(crate) global: GlobalArgs,
     root: PathBuf,
     paths: ConfigPaths,
+    named: Named,
     /// One for blobs and layers: what syncs ahead does so for both.
     disk: Arc<dyn Disk>,
     /// Whose worker this is.
     pub(crate) started: Option<Started>,
 }
+
+/// How a certificate begins in PEM.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// `--creds`: the same for every registry.
 #[derive(Debug)]
@@ -61,9 +68,9 @@ impl Context {
             Some(root) => root.clone(),
             None => default_root()?,
         };
-        let paths = config_paths(&global);
+        let (paths, named) = (config_paths(&global), named(&global));
         let disk = Arc::new(RealDisk::new(global.durability()));
-        Ok(Self { global, root, paths, disk, started: None })
+        Ok(Self { global, root, paths, named, disk, started: None })
     }
 
     pub(crate) fn durability(&self) -> Durability {
@@ -130,18 +137,29 @@ impl Context {
         let credentials: Box<dyn CredentialSource> = match &self.global.creds {
             Some(text) if text.is_empty() => Box::new(NoCredentials),
             Some(text) => Box::new(Given(parse_creds(text)?)),
-            None => Box::new(self.logins()),
+            None => {
+                self.named.logins.iter().try_for_each(readable_file)?;
+                Box::new(self.logins())
+            }
         };
         self.client_with(credentials)
     }
 
     pub(crate) fn client_with(&self, credentials: Box<dyn CredentialSource>) -> Done<Client> {
+        self.named.files.iter().try_for_each(readable_file)?;
+        self.named.directories.iter().try_for_each(readable_directory)?;
         let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|e| CommandError::run(format!("cannot read `{}`: {e}", path.display())))
+            std::fs::read(path).map_err(|source| CommandError::file("read", path, source))
+        };
+        let authorities = |path: &PathBuf| {
+            let bytes = read(path)?;
+            if bytes.windows(CERTIFICATE.len()).any(|window| window == CERTIFICATE) {
+                return Ok(bytes);
+            }
+            Err(CommandError::run(format!("`{}` holds no certificate (PEM)", path.display())))
         };
         let tls = TlsOptions {
-            authorities: self.global.ca_file.iter().map(read).collect::<Done<_>>()?,
+            authorities: self.global.ca_file.iter().map(authorities).collect::<Done<_>>()?,
             identity: self.global.client_cert.as_ref().map(read).transpose()?,
         };
         let insecure = match self.global.tls_verify {
@@ -180,6 +198,23 @@ impl Context {
         // Nobody waits for threads that wait for locks.
         runtime.shutdown_background();
         result
+    }
+
+    /// Runs a future that may be cut off anywhere. SIGINT and SIGTERM end the process by what they do
+    /// to any other, once what the future holds is gone: a place for what is on its way.
+    pub(crate) fn wait_or_end<T>(&self, work: impl Future<Output = Done<T>>) -> Done<T> {
+        let ended = self.wait(async {
+            tokio::select! {
+                result = work => result.map(Ok),
+                number = told(SignalKind::interrupt()) => Ok(Err(number?)),
+                number = told(SignalKind::terminate()) => Ok(Err(number?)),
+            }
+        })?;
+        ended.map_err(|number| {
+            kernel::signal::set_default(number);
+            let lives = kernel::signal::raise(number);
+            CommandError::run(format!("signal {number} did not end the process: {lives:?}"))
+        })
     }
 
     /// Runs a future that sends with `client`. The first SIGINT or SIGTERM, a SIGHUP and the end of
@@ -259,19 +294,32 @@ impl Context {
     }
 }
 
+/// Returns the number of a signal once it came; one that the process ignores never does.
+async fn told(kind: SignalKind) -> Done<i32> {
+    let number = kind.as_raw_value();
+    if kernel::signal::is_ignored(number) {
+        return std::future::pending().await;
+    }
+    signal(kind)?.recv().await;
+    Ok(number)
+}
+
 /// A reference to a registry, with or without skopeo's `docker://`.
 pub(crate) fn registry_reference(text: &str) -> Done<Reference> {
     Reference::parse(text.strip_prefix("docker://").unwrap_or(text)).map_err(CommandError::usage)
 }
 
-pub(crate) fn platforms(args: &PlatformArgs) -> Done<Platforms> {
-    Ok(if args.all { Platforms::All } else { Platforms::One(platform(args)?) })
+pub(crate) fn platforms(args: &PlatformsArgs) -> Done<Platforms> {
+    Ok(match args.all {
+        true => Platforms::All,
+        false => Platforms::One(platform(&args.one)?.platform().clone()),
+    })
 }
 
-pub(crate) fn platform(args: &PlatformArgs) -> Done<Platform> {
+pub(crate) fn platform(args: &PlatformArgs) -> Done<Wanted> {
     match &args.platform {
-        Some(text) => text.parse().map_err(CommandError::usage),
-        None => Ok(Platform::host()),
+        Some(text) => Ok(Wanted::Named(text.parse().map_err(CommandError::usage)?)),
+        None => Ok(Wanted::Host(Platform::host())),
     }
 }
 
@@ -296,50 +344,6 @@ fn default_root() -> Done<PathBuf> {
     let data = directory("XDG_DATA_HOME").or_else(|| Some(directory("HOME")?.join(".local/share")));
     data.map(|data| data.join("tug"))
         .ok_or_else(|| CommandError::usage("neither --root nor $XDG_DATA_HOME nor $HOME is set"))
-}
-
-fn directory(variable: &str) -> Option<PathBuf> {
-    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-fn config_paths(global: &GlobalArgs) -> ConfigPaths {
-    let file = |variable: &str| env::var_os(variable).map(PathBuf::from);
-    let home = directory("HOME");
-    let auth_files = match &global.authfile {
-        Some(path) => vec![path.clone()],
-        None => [
-            file("REGISTRY_AUTH_FILE"),
-            file("DOCKER_CONFIG")
-                .or_else(|| Some(home.as_ref()?.join(".docker")))
-                .map(|directory| directory.join("config.json")),
-            directory("XDG_RUNTIME_DIR").map(|directory| directory.join("containers/auth.json")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    };
-    let registries_conf = global
-        .registries_conf
-        .clone()
-        .or_else(|| file("CONTAINERS_REGISTRIES_CONF"))
-        .or_else(|| {
-            let own = home.as_ref()?.join(".config/containers/registries.conf");
-            own.exists().then_some(own)
-        })
-        .or_else(|| Some(PathBuf::from("/etc/containers/registries.conf")));
-    let hosts_dirs = match &global.hosts_dir {
-        Some(directory) => vec![directory.clone()],
-        None => vec![Path::new("/etc/containerd/certs.d").to_owned()],
-    };
-    let certificate_dirs = match &global.cert_dir {
-        Some(directory) => vec![directory.clone()],
-        None => home
-            .map(|home| home.join(".config/containers/certs.d"))
-            .into_iter()
-            .chain(["/etc/containers/certs.d", "/etc/docker/certs.d"].map(PathBuf::from))
-            .collect(),
-    };
-    ConfigPaths { auth_files, registries_conf, hosts_dirs, certificate_dirs }
 }
 
 /// Shares a display's progress with a library call.

@@ -2,6 +2,7 @@
 
 mod args;
 mod bundle;
+mod config_paths;
 mod context;
 mod edit;
 mod images;

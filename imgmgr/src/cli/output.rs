@@ -45,6 +45,15 @@ impl CommandError {
         Self::run(FileError { action, path: path.to_owned(), source })
     }
 
+    /// A login that was tried and not stored.
+    pub(crate) fn login(error: RegistryError) -> Self {
+        let refused = matches!(error.kind(), FailureKind::Unauthorized | FailureKind::Denied);
+        let hint = "check user name and password; some registries want a token for a password";
+        let told = Self::from(error);
+        let hint = if refused { Some(hint.to_owned()) } else { told.hint };
+        Self { hint, ..told }
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self.blame {
             Blame::Usage => ExitCode::from(2),
@@ -88,9 +97,7 @@ impl From<RegistryError> for CommandError {
             FailureKind::Unauthorized | FailureKind::Denied => Some(
                 "`imgmgr login HOST`; some registries answer so for absent images too".to_owned(),
             ),
-            FailureKind::Temporary if is_plain_http(&error) => {
-                Some("if it has no TLS, name it with `--insecure-registry HOST:PORT`".to_owned())
-            }
+            FailureKind::Temporary => tls_hint(&error).map(str::to_owned),
             _ => None,
         };
         match error {
@@ -100,18 +107,22 @@ impl From<RegistryError> for CommandError {
     }
 }
 
-/// Whether a TLS handshake met something that speaks no TLS, or a certificate was not trusted.
-fn is_plain_http(error: &RegistryError) -> bool {
+/// What to do if a TLS handshake failed: the other side speaks no TLS, or is not trusted.
+fn tls_hint(error: &RegistryError) -> Option<&'static str> {
+    const CAUSES: [(&str, &str); 3] = [
+        ("UnknownIssuer", "name the authority that signed its certificate with `--ca-file FILE`"),
+        ("InvalidContentType", "if it has no TLS, name it with `--insecure-registry HOST:PORT`"),
+        ("corrupt message", "if it has no TLS, name it with `--insecure-registry HOST:PORT`"),
+    ];
     let mut next = error.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if ["InvalidContentType", "corrupt message", "certificate"].iter().any(|s| text.contains(s))
-        {
-            return true;
+        if let Some((_, hint)) = CAUSES.iter().find(|(word, _)| text.contains(word)) {
+            return Some(hint);
         }
         next = cause.source();
     }
-    false
+    None
 }
 
 impl From<PullError> for CommandError {
@@ -149,48 +160,80 @@ impl From<io::Error> for CommandError {
 /// What to do if there was no room.
 fn room_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     Some(match Shortage::of(error)? {
-        Shortage::Disk => "make room, for example by `imgmgr gc`, and run it again",
+        Shortage::Disk => {
+            "make room and run it again; if the store is on that disk, `imgmgr gc` may free some"
+        }
         Shortage::Quota => {
-            "the quota on this disk is used up: make room, for example by `imgmgr gc`, or have it \
-             raised, and run it again"
+            "the quota on this disk is used up: make room, or have it raised, and run it again; if \
+             the store is there, `imgmgr gc` may free some"
         }
     })
 }
 
 /// Prints a failure on stderr: what, why, what to do.
 pub(crate) fn report(error: &CommandError) {
-    let mut text = format!("error: {}\n", error.error);
+    let mut text = format!("error: {}\n", paragraph(&error.error));
     let mut next = error.error.source();
     while let Some(cause) = next {
-        text.push_str(&format!("caused by: {cause}\n"));
+        text.push_str(&format!("caused by: {}\n", paragraph(cause)));
         next = cause.source();
     }
     if let Some(hint) = error.hint.as_deref().or_else(|| room_hint(&*error.error)) {
-        text.push_str(&format!("hint: {hint}\n"));
+        text.push_str(&format!("hint: {}\n", paragraph(hint)));
     }
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Prints on stdout; a closed pipe is no failure.
-pub(crate) fn print(text: &str) -> Done {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
+/// Makes control characters visible: what a stranger named must not steer the terminal.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
     }
+    out
+}
+
+/// The same for text of several lines (a parser's), none of which can be taken for one of ours.
+fn paragraph(text: impl Display) -> String {
+    let text = text.to_string();
+    text.trim_end().split('\n').map(visible).collect::<Vec<_>>().join("\n  ")
+}
+
+/// Prints bytes as they are on stdout; a closed pipe is no failure.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Done {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result
+            .map_err(|source| CommandError::file("write to", Path::new("standard output"), source)),
+    }
+}
+
+/// Prints lines on stdout.
+pub(crate) fn print(text: &str) -> Done {
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    print_bytes(lines.join("\n").as_bytes())
 }
 
 /// Prints a line on stdout.
 pub(crate) fn line(text: impl Display) -> Done {
-    print(&format!("{text}\n"))
+    print_bytes(format!("{}\n", visible(&text.to_string())).as_bytes())
 }
 
 /// Prints a value as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> Done {
-    line(serde_json::to_string_pretty(value).map_err(CommandError::run)?)
+    let mut text = serde_json::to_vec_pretty(value).map_err(CommandError::run)?;
+    text.push(b'\n');
+    print_bytes(&text)
 }
 
 /// Prints columns, padded to the widest of each.
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Done {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| visible(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([header[column].len()]).max().unwrap_or(0)
@@ -207,7 +250,7 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Done {
         text.push('\n');
     };
     add(&mut header.iter().copied());
-    for row in rows {
+    for row in &rows {
         add(&mut row.iter().map(String::as_str));
     }
     print(&text)
@@ -223,4 +266,15 @@ pub(crate) fn human(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{whole} B") } else { format!("{whole}.{tenth} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_words_stay_words() {
+        assert_eq!(visible("a\u{1b}[2Jb\nc\u{9b}d é"), "a\\u{1b}[2Jb\\nc\\u{9b}d é");
+        assert_eq!(paragraph("one\nhint: \rtwo\n"), "one\n  hint: \\rtwo");
+    }
 }

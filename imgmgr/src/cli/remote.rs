@@ -15,7 +15,7 @@ use super::args::{
     DeleteArgs, Format, InspectArgs, ListTagsArgs, LoginArgs, LogoutArgs, ReferrersArgs,
 };
 use super::context::{Context, platform, registry_reference};
-use super::output::{CommandError, Done, human, json, line, print, table};
+use super::output::{CommandError, Done, human, json, line, print_bytes, table};
 
 /// What `inspect` found.
 struct Found {
@@ -28,7 +28,7 @@ struct Found {
 
 pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
     let place: Location = args.image.parse().map_err(CommandError::usage)?;
-    let platform = platform(&args.platform)?;
+    let platform = platform(&args.platform)?.platform().clone();
     let found = match place {
         Location::Registry(reference) => {
             let client = context.client()?;
@@ -44,13 +44,13 @@ pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
         }
     };
     if args.raw && !args.config {
-        return print(&String::from_utf8_lossy(&found.bytes));
+        return print_bytes(&found.bytes);
     }
     let Some((manifest, config)) = &found.image else {
-        return print(&String::from_utf8_lossy(&found.bytes));
+        return print_bytes(&found.bytes);
     };
     if args.config {
-        return print(&format!("{}\n", String::from_utf8_lossy(config).trim_end()));
+        return print_bytes(&[config.trim_ascii_end(), b"\n"].concat());
     }
     let Manifest::Image(image) = manifest else {
         return Err(CommandError::run("the index has no image"));
@@ -225,7 +225,7 @@ impl CredentialSource for Tried {
 }
 
 pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
-    let host = args.registry.trim_end_matches('/');
+    let host = &host(&args.registry)?;
     let username = match &args.username {
         Some(username) => username.clone(),
         None => ask("Username: ")?,
@@ -242,15 +242,27 @@ pub(crate) fn login(context: &Context, args: &LoginArgs) -> Done {
     let credential =
         Credential::Password { username: username.clone(), password: password.clone() };
     let client = context.client_with(Box::new(Tried(credential)))?;
-    context.wait(async { Ok(client.check_login(host).await?) })?;
+    context.wait(async { client.check_login(host).await.map_err(CommandError::login) })?;
     context.logins().store(host, &username, &password).map_err(CommandError::run)?;
     line("login succeeded")
 }
 
+/// The registry that somebody typed, without what is around it in a browser.
+fn host(text: &str) -> Done<String> {
+    let host = text.trim_end_matches('/');
+    match host.split_once("://") {
+        Some((scheme, host)) => Err(CommandError::usage(format!(
+            "`{text}` is a URL; name the registry alone, `{host}`{}",
+            if scheme == "http" { ", with `--insecure-registry` for it" } else { "" }
+        ))),
+        None => Ok(host.to_owned()),
+    }
+}
+
 pub(crate) fn logout(context: &Context, args: &LogoutArgs) -> Done {
-    let was =
-        context.logins().erase(args.registry.trim_end_matches('/')).map_err(CommandError::run)?;
-    line(if was { "logged out" } else { "was not logged in" })
+    let logins = context.logins();
+    let was = if args.all { logins.erase_all() } else { logins.erase(&host(&args.registry)?) };
+    line(if was.map_err(CommandError::run)? { "logged out" } else { "was not logged in" })
 }
 
 fn ask(question: &str) -> Done<String> {

@@ -1,18 +1,23 @@
 //! Commands that move images.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use imgmgr::copy::{self, ArchiveForm, Digests, Location, Referrers};
+use imgmgr::digest::Digest;
 use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
-use imgmgr::store::{ImageEntry, Store};
+use imgmgr::registry::{FailureKind, RegistryError, Remote};
+use imgmgr::store::{ImageEntry, Store, Wanted};
+use imgmgr::whole_file::WholeFile;
 
 use super::args::{
-    CopyArgs, LoadArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm, SyncArgs,
+    CopyArgs, LoadArgs, PlatformArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm,
+    SyncArgs,
 };
 use super::context::{Context, platform, platforms, registry_reference};
 use super::output::{CommandError, Done, line};
@@ -57,10 +62,26 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
 pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
-    let platforms = stored_platforms(args.platform.platform.as_ref(), platforms(&args.platform)?);
+    check_platform(context, &from, &args.platform.one)?;
+    let platforms =
+        stored_platforms(args.platform.one.platform.as_ref(), platforms(&args.platform)?);
     let (place, referrers) = (Location::Registry(to.clone()), Referrers::Leave);
     let pushed = copy_one(context, &from, &place, platforms, referrers, Digests::Preserve)?;
     line(format_args!("pushed: {} {}", to.familiar(), pushed.digest))
+}
+
+/// Refuses a platform that was named and that an image which is here is not for.
+fn check_platform(context: &Context, from: &Location, args: &PlatformArgs) -> Done {
+    let wanted = platform(args)?;
+    let (store, name) = match from {
+        _ if matches!(wanted, Wanted::Host(_)) => return Ok(()),
+        Location::Store(name) => (context.store()?, Some(name)),
+        Location::Layout(path, name) => (Store::view(path)?, name.as_ref()),
+        _ => return Ok(()),
+    };
+    let entry = store.find(name.map(String::as_str))?;
+    store.choose_wanted(&entry.name, &entry.target, &wanted)?;
+    Ok(())
 }
 
 /// What is in the store goes as it is, unless a platform was named.
@@ -71,14 +92,22 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let from: Location = args.source.parse().map_err(CommandError::usage)?;
     let to = Location::destination(&args.destination).map_err(CommandError::usage)?;
+    check_platform(context, &from, &args.platform.one)?;
     let referrers = referrers(&args.referrers, args.platform.all);
     let digests = if args.preserve_digests { Digests::Preserve } else { Digests::MayChange };
     let platforms = platforms(&args.platform)?;
     let copied = copy_one(context, &from, &to, platforms, referrers, digests)?;
     if let Some(path) = &args.digestfile {
-        std::fs::write(path, copied.digest.to_string())?;
+        write_digest(path, &copied.digest)
+            .map_err(|source| CommandError::file("write", path, source))?;
     }
     line(copied.digest)
+}
+
+fn write_digest(path: &Path, digest: &Digest) -> io::Result<()> {
+    let whole = WholeFile::create(path)?;
+    whole.file().write_all(digest.to_string().as_bytes())?;
+    whole.keep()
 }
 
 /// What was said, or else `unless_said`.
@@ -107,7 +136,12 @@ fn copy_one(
     let mut copying = context.copying(store, platforms, referrers, &display)?;
     copying.digests = digests;
     let client = copying.client.clone();
-    context.wait_or_interrupt(&client, async { Ok(copy::copy(&copying, from, to).await?) })
+    let work = async { Ok(copy::copy(&copying, from, to).await?) };
+    match to {
+        Location::Registry(_) => context.wait_or_interrupt(&client, work),
+        // What comes in or stays here can be cut off.
+        _ => context.wait_or_end(work),
+    }
 }
 
 pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
@@ -118,12 +152,12 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
     };
     let mut images = Vec::new();
     for image in &args.images {
-        let whole = args.platform.platform.is_none() && form == ArchiveForm::Oci;
+        let whole = args.platform.one.platform.is_none() && form == ArchiveForm::Oci;
         let (entry, target) = if whole {
             let entry = store.resolve(image)?;
             (entry.clone(), entry.target)
         } else {
-            store.resolve_image(image, &platform(&args.platform)?)?
+            store.resolve_image(image, &platform(&args.platform.one)?)?
         };
         images.push((entry.name, target));
     }
@@ -194,7 +228,7 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         Ok(Location::Registry(Reference::parse(&name).map_err(CommandError::usage)?))
     };
     let client = copying.client.clone();
-    context.wait_or_interrupt(&client, async {
+    let work = async {
         let is_repository = Reference::parse_repository(source).is_ok();
         let tags = if is_repository {
             let mut tags = copying.client.remote(&repository).tags().await?;
@@ -204,11 +238,14 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
         } else {
             vec![one.tag().unwrap_or("latest").to_owned()]
         };
-        let mut failures = 0;
+        let (mut failures, mut synced) = (0, HashSet::new());
         for tag in &tags {
             let from = Location::Registry(one.tagged(tag).map_err(CommandError::usage)?);
             match copy::copy(&copying, &from, &target(tag)?).await {
-                Ok(copied) => line(format_args!("synced: {repository}:{tag} {}", copied.digest))?,
+                Ok(copied) => {
+                    line(format_args!("synced: {repository}:{tag} {}", copied.digest))?;
+                    synced.insert(copied.digest);
+                }
                 Err(error) if error.is_interrupted() => return Err(error.into()),
                 Err(error) => {
                     failures += 1;
@@ -217,26 +254,86 @@ pub(crate) fn sync(context: &Context, args: &SyncArgs) -> Done {
             }
         }
         if args.delete && is_repository && failures == 0 {
-            delete_others(&copying, &target("latest")?, &tags).await?;
+            delete_others(&copying, &target("latest")?, &tags, synced).await?;
         }
         if failures == 0 {
             Ok(())
         } else {
             Err(CommandError::run(format!("{failures} of {} tags failed", tags.len())))
         }
-    })
+    };
+    match args.to {
+        Some(_) => context.wait_or_interrupt(&client, work),
+        None => context.wait_or_end(work),
+    }
 }
 
-/// Removes tags that the source has not.
-async fn delete_others(copying: &copy::CopyContext, to: &Location, keep: &[String]) -> Done {
+/// Removes tags that the source has not. `needed` are the images that
+/// were just copied there.
+async fn delete_others(
+    copying: &copy::CopyContext,
+    to: &Location,
+    keep: &[String],
+    mut needed: HashSet<Digest>,
+) -> Done {
     let Location::Registry(reference) = to else { return Ok(()) };
     let remote = copying.client.remote(reference.repository());
-    for tag in remote.tags().await? {
-        if !keep.contains(&tag) && !tag.starts_with("sha256-") {
-            remote.delete_manifest(&tag).await?;
-            line(format_args!("deleted: {}:{tag}", reference.repository()))?;
+    let stays = |tag: &String| keep.contains(tag) || tag.starts_with("sha256-");
+    let (staying, others): (Vec<String>, Vec<String>) =
+        remote.tags().await?.into_iter().partition(stays);
+    let (mut all_known, mut shared) = (false, Vec::new());
+    for tag in &others {
+        let deleted = remote.delete_manifest(tag).await;
+        if deleted.as_ref().is_err_and(takes_digests_only) {
+            if !all_known {
+                needed.extend(digests(&remote, &staying).await?);
+                all_known = true;
+            }
+            match digest(&remote, tag).await? {
+                Some(digest) if needed.contains(&digest) => {
+                    shared.push(format!("`{tag}`"));
+                    continue;
+                }
+                Some(digest) => remote.delete_manifest(&digest.to_string()).await?,
+                // It went with another tag of the same image.
+                None => {}
+            }
+        } else {
+            deleted?;
         }
+        line(format_args!("deleted: {}:{tag}", reference.repository()))?;
     }
-    io::stdout().flush()?;
-    Ok(())
+    if shared.is_empty() {
+        return Ok(());
+    }
+    Err(CommandError::run(format!(
+        "`{}` deletes whole images only, no tags; these share theirs with tags that stay: {}",
+        reference.repository().domain(),
+        shared.join(", ")
+    )))
+}
+
+/// Whether a registry refuses to delete a tag where it might delete an image (docker-registry 2.8).
+fn takes_digests_only(error: &RegistryError) -> bool {
+    matches!(error, RegistryError::Status { status, .. } if [400, 405].contains(&status.as_u16()))
+}
+
+async fn digests(remote: &Remote, tags: &[String]) -> Done<HashSet<Digest>> {
+    let mut digests = HashSet::new();
+    for tag in tags {
+        digests.extend(digest(remote, tag).await?);
+    }
+    Ok(digests)
+}
+
+/// What a tag points at; `None` if it is gone.
+async fn digest(remote: &Remote, tag: &str) -> Done<Option<Digest>> {
+    if let Some(descriptor) = remote.head_manifest(tag).await? {
+        return Ok(Some(descriptor.digest));
+    }
+    match remote.manifest(tag).await {
+        Ok(fetched) => Ok(Some(fetched.descriptor.digest)),
+        Err(error) if error.kind() == FailureKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -116,7 +116,10 @@ pub(crate) fn validate(context: &Context, args: &ValidateArgs) -> Done {
         Location::Layout(path, name) => (Store::view(&path)?, name),
         other => return Err(CommandError::usage(format!("`{other}` can't be validated in place"))),
     };
-    let findings = store.validate(name.as_deref())?;
+    let display = Display::start(context.global.progress, false);
+    let findings = store.validate(name.as_deref(), &*display.progress());
+    drop(display);
+    let findings = findings?;
     for finding in &findings {
         line(finding)?;
     }

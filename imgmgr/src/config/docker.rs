@@ -1,18 +1,16 @@
 //! docker's `config.json` and podman's `auth.json`: who is logged in where.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use crate::registry::{Credential, CredentialSource};
 
 use super::helper;
+use super::login_file::{edit, read};
 
 /// The largest login file that is read.
 pub const MAX_AUTH_FILE_BYTES: u64 = 4 << 20;
@@ -56,7 +54,7 @@ pub enum LoginError {
 /// What a login file says.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct AuthFile {
+pub(super) struct AuthFile {
     auths: BTreeMap<String, AuthEntry>,
     cred_helpers: BTreeMap<String, String>,
     creds_store: String,
@@ -67,6 +65,13 @@ impl AuthFile {
     fn own(&self, key: &str) -> Option<Credential> {
         let (_, entry) = self.auths.iter().find(|(stored, _)| is_same_key(stored, key))?;
         entry.credential()
+    }
+
+    /// The helper that keeps the login for a key.
+    fn helper_for(&self, key: &str) -> Option<&str> {
+        let named = self.cred_helpers.get(key).map(String::as_str);
+        let stored = !key.contains('/') || key == HUB_KEY;
+        named.or(stored.then_some(&*self.creds_store)).filter(|name| !name.is_empty())
     }
 }
 
@@ -127,7 +132,7 @@ pub struct DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads and writes the logins in `paths`; absent files are empty.
+    /// Reads the logins in `paths` and writes the first; absent files are empty.
     pub fn new(paths: Vec<PathBuf>) -> Self {
         Self { paths }
     }
@@ -140,11 +145,7 @@ impl DockerConfig {
         for path in &self.paths {
             let Some(file) = read(path)? else { continue };
             for key in lookup_keys(host, repository) {
-                let named = file.cred_helpers.get(&key);
-                let stored = (!file.creds_store.is_empty() && !key.contains('/') || key == HUB_KEY)
-                    .then_some(&file.creds_store)
-                    .filter(|store| !store.is_empty());
-                if let Some(name) = named.or(stored)
+                if let Some(name) = file.helper_for(&key)
                     && let Some(found) = helper::get(name, &key)?
                 {
                     return Ok(Some(found));
@@ -163,77 +164,72 @@ impl DockerConfig {
     /// [`LoginError`].
     pub fn store(&self, host: &str, username: &str, password: &str) -> Result<(), LoginError> {
         let key = storage_key(host);
-        if let Some(name) = self.helper_for(&key)? {
-            return helper::store(&name, &key, username, password);
+        let path = self.paths.first().ok_or(LoginError::NoFile)?;
+        let file = read(path)?.unwrap_or_default();
+        if let Some(name) = file.helper_for(&key) {
+            return helper::store(name, &key, username, password);
         }
         let auth = STANDARD.encode(format!("{username}:{password}"));
-        self.edit(|auths| {
+        edit(path, |auths| {
             auths.insert(key, serde_json::json!({ "auth": auth }));
             true
         })
         .map(drop)
     }
 
-    /// Removes the login for `host`, and says whether there was one.
+    /// Removes the login for `host` from every file, and from the helpers that they name, and says
+    /// whether there was one.
     ///
     /// # Errors
     /// [`LoginError`].
     pub fn erase(&self, host: &str) -> Result<bool, LoginError> {
-        let key = storage_key(host);
-        if let Some(name) = self.helper_for(&key)? {
-            helper::erase(&name, &key)?;
-        }
-        self.edit(|auths| {
-            let before = auths.len();
-            auths.retain(|stored, _| !is_same_key(stored, &key));
-            auths.len() < before
-        })
-    }
-
-    fn helper_for(&self, key: &str) -> Result<Option<String>, LoginError> {
-        let path = self.paths.first().ok_or(LoginError::NoFile)?;
-        let file = read(path)?.unwrap_or_default();
-        let named = file.cred_helpers.get(key).cloned();
-        Ok(named.or_else(|| Some(file.creds_store).filter(|store| !store.is_empty())))
-    }
-
-    /// Changes `auths` in the first file; what else the file holds stays.
-    fn edit(
-        &self,
-        change: impl FnOnce(&mut Map<String, Value>) -> bool,
-    ) -> Result<bool, LoginError> {
-        let path = self.paths.first().ok_or(LoginError::NoFile)?;
-        let io = |action| move |source| LoginError::Io { action, path: path.to_owned(), source };
-        let syntax = |source| LoginError::Syntax { path: path.clone(), source };
-        let mut document: Map<String, Value> = match read_bytes(path)? {
-            Some(bytes) if !bytes.trim_ascii().is_empty() => {
-                serde_json::from_slice(&bytes).map_err(syntax)?
+        let keys = lookup_keys(host, "");
+        let is_meant = |stored: &String| keys.iter().any(|key| is_same_key(stored, key));
+        let mut found = false;
+        for path in &self.paths {
+            let Some(file) = read(path)? else { continue };
+            for key in &keys {
+                if let Some(name) = file.helper_for(key) {
+                    found |= erase_in_helper(name, key)?;
+                }
             }
-            _ => Map::new(),
-        };
-        let auths = document.entry("auths").or_insert_with(|| Value::Object(Map::new()));
-        let changed = match auths {
-            Value::Object(auths) => change(auths),
-            _ => false,
-        };
-        if !changed {
-            return Ok(false);
+            if file.auths.keys().any(is_meant) {
+                found |= edit(path, |auths| {
+                    let before = auths.len();
+                    auths.retain(|stored, _| !is_meant(stored));
+                    auths.len() < before
+                })?;
+            }
         }
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(io("create the directory of"))?;
+        Ok(found)
+    }
+
+    /// Removes every login, and says whether there was one.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub fn erase_all(&self) -> Result<bool, LoginError> {
+        let mut found = false;
+        for path in &self.paths {
+            let Some(file) = read(path)? else { continue };
+            let mut calls: Vec<(&str, String)> =
+                file.cred_helpers.iter().map(|(key, name)| (name.as_str(), key.clone())).collect();
+            if !file.creds_store.is_empty() {
+                let keys = helper::list(&file.creds_store)?;
+                calls.extend(keys.into_iter().map(|key| (file.creds_store.as_str(), key)));
+            }
+            for (name, key) in calls {
+                found |= erase_in_helper(name, &key)?;
+            }
+            if !file.auths.is_empty() {
+                found |= edit(path, |auths| {
+                    let had = !auths.is_empty();
+                    auths.clear();
+                    had
+                })?;
+            }
         }
-        let temporary = path.with_extension(format!("tmp-{}", std::process::id()));
-        let bytes = serde_json::to_vec_pretty(&document).map_err(syntax)?;
-        let written = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_data()))
-            .and_then(|()| std::fs::rename(&temporary, path));
-        written.map_err(io("write"))?;
-        Ok(true)
+        Ok(found)
     }
 }
 
@@ -246,25 +242,12 @@ impl CredentialSource for DockerConfig {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, LoginError> {
-    let io = |action| move |source| LoginError::Io { action, path: path.to_owned(), source };
-    let file = match std::fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(io("open")(source)),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_AUTH_FILE_BYTES).read_to_end(&mut bytes).map_err(io("read"))?;
-    Ok(Some(bytes))
-}
-
-fn read(path: &Path) -> Result<Option<AuthFile>, LoginError> {
-    match read_bytes(path)? {
-        Some(bytes) if !bytes.trim_ascii().is_empty() => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| LoginError::Syntax { path: path.to_owned(), source }),
-        _ => Ok(None),
+fn erase_in_helper(name: &str, key: &str) -> Result<bool, LoginError> {
+    let found = helper::get(name, key)?.is_some();
+    if found {
+        helper::erase(name, key)?;
     }
+    Ok(found)
 }
 
 /// The keys under which a login may lie, the most special first.

@@ -1,5 +1,6 @@
-//! Credential helpers: `docker-credential-<name> get|store|erase`.
+//! Credential helpers: `docker-credential-<name> get|store|erase|list`.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
@@ -52,6 +53,15 @@ pub(super) fn store(name: &str, key: &str, user: &str, secret: &str) -> Result<(
 /// Has a helper forget a credential.
 pub(super) fn erase(name: &str, key: &str) -> Result<(), LoginError> {
     call(name, "erase", key.as_bytes()).map(drop)
+}
+
+/// The keys that a helper has credentials for.
+pub(super) fn list(name: &str) -> Result<Vec<String>, LoginError> {
+    let output = call(name, "list", b"")?;
+    let users: BTreeMap<String, String> = serde_json::from_slice(&output).map_err(|error| {
+        LoginError::Helper { helper: name.to_owned(), reason: format!("bad answer: {error}") }
+    })?;
+    Ok(users.into_keys().collect())
 }
 
 fn call(name: &str, verb: &str, input: &[u8]) -> Result<Vec<u8>, LoginError> {

@@ -7,6 +7,7 @@ mod docker;
 mod endpoints;
 mod helper;
 mod hosts;
+mod login_file;
 mod registries;
 
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ pub use registries::{MirrorRule, RegistriesConf, RegistriesError, RegistryRule};
 /// Where configuration is looked for.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigPaths {
-    /// Login files, the first of which is written by `login`; later ones are read only.
+    /// Login files, the first of which is written by `login`; from all a logout removes.
     pub auth_files: Vec<PathBuf>,
     /// registries.conf, and beside it `registries.conf.d/`.
     pub registries_conf: Option<PathBuf>,

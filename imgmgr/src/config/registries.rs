@@ -94,14 +94,7 @@ impl RegistriesConf {
     pub fn load(main: &Path) -> Result<Self, RegistriesError> {
         let mut conf = Self::default();
         let mut paths = vec![main.to_owned()];
-        if let Ok(entries) = std::fs::read_dir(main.with_extension("conf.d")) {
-            let mut extra: Vec<PathBuf> = entries
-                .filter_map(|entry| Some(entry.ok()?.path()))
-                .filter(|path| path.extension().is_some_and(|extension| extension == "conf"))
-                .collect();
-            extra.sort();
-            paths.extend(extra);
-        }
+        paths.extend(beside(&main.with_extension("conf.d"))?);
         for path in paths {
             match std::fs::read_to_string(&path) {
                 Ok(text) if text.len() as u64 <= MAX_CONF_BYTES => conf.add(&text, &path)?,
@@ -170,6 +163,23 @@ impl RegistryRule {
         }
         format!("{}{rest}", location.trim_end_matches('/'))
     }
+}
+
+/// The files of `registries.conf.d/`, by name.
+fn beside(directory: &Path) -> Result<Vec<PathBuf>, RegistriesError> {
+    use std::io::ErrorKind;
+    let failed = |source| RegistriesError::Read { path: directory.to_owned(), source };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(source) => return Err(failed(source)),
+    };
+    let mut paths = entries.map_err(failed)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
+    paths.sort();
+    Ok(paths)
 }
 
 /// What follows the prefix in `name`: nothing, or a slash and more.

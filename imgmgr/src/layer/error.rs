@@ -144,6 +144,13 @@ impl LayerError {
     }
 }
 
+impl LayerError {
+    /// Whether damaged bytes would explain it.
+    pub(crate) fn is_of_the_bytes(&self) -> bool {
+        self.kind() == LayerErrorKind::Invalid
+    }
+}
+
 impl From<TarError> for LayerError {
     fn from(error: TarError) -> Self {
         match error {

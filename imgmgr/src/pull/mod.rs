@@ -11,6 +11,7 @@
 
 mod blob;
 mod error;
+mod known;
 mod layers;
 mod splice;
 
@@ -126,9 +127,12 @@ pub async fn pull(
     let lease = store.lease()?;
     let (splicing, stop) = (Splicing::default(), watch::Sender::new(false));
     let pull = Pull { remote, reference, store, options, progress, sink, lease, splicing, stop };
-    if let Some(entry) = pull.unchanged(name).await? {
-        pull.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
-        return Ok(Pulled { entry, up_to_date: true });
+    let known = pull.known(name)?;
+    if let Some(entry) = &known
+        && pull.is_certain_choice(entry)?
+        && pull.is_current(entry).await?
+    {
+        return pull.up_to_date(entry.clone()).await;
     }
     let fetched = remote.manifest(&reference.selector()).await?;
     let origin_digest = fetched.descriptor.digest.clone();
@@ -137,6 +141,12 @@ pub async fn pull(
         Platforms::One(platform) => pull.choose(fetched, platform).await?,
     };
     let target = top.descriptor.clone();
+    if let Some(entry) = known
+        && entry.origin_digest.as_ref() == Some(&origin_digest)
+        && entry.target.digest == target.digest
+    {
+        return pull.up_to_date(entry).await;
+    }
     pull.check_trust(Some(&origin_digest), &target.digest).await?;
     let mut entry = ImageEntry::new(name, target);
     pull.tree(top, 0).await?;
@@ -207,59 +217,6 @@ impl Pull<'_> {
         digests.dedup();
         let policy = &self.options.policy;
         Ok(check_registry(policy, self.remote, self.reference, &digests).await?)
-    }
-
-    /// The entry that `name` has, if the registry's answer would lead to it again.
-    async fn unchanged(&self, name: &str) -> Result<Option<ImageEntry>> {
-        let Ok(entry) = self.store.resolve(name) else { return Ok(None) };
-        let same_origin = entry.origin.as_deref() == Some(&self.reference.to_string());
-        let (Some(known), true) = (&entry.origin_digest, same_origin) else { return Ok(None) };
-        if !self.is_complete(&entry)? {
-            return Ok(None);
-        }
-        // A digest means the same for ever; a tag must be asked about.
-        let current = match self.reference.digest() {
-            Some(digest) => Some(digest.clone()),
-            None => {
-                let head = self.remote.head_manifest(&self.reference.selector()).await?;
-                head.map(|descriptor| descriptor.digest)
-            }
-        };
-        Ok((current.as_ref() == Some(known)).then_some(entry))
-    }
-
-    fn is_complete(&self, entry: &ImageEntry) -> Result<bool> {
-        if let Platforms::One(platform) = &self.options.platforms {
-            if media::is_index(&entry.target.media_type) {
-                return Ok(false);
-            }
-            let (_, manifest) = self.store.manifest(&entry.target)?;
-            if let Manifest::Image(image) = manifest
-                && image.is_image()
-                && let Ok((_, config)) = self.store.image_config(&image.config)
-            {
-                let unpacked = |sink: &Arc<dyn LayerSink>| {
-                    config.rootfs.diff_ids.iter().all(|diff_id| sink.has(diff_id))
-                };
-                if config.platform().fit(platform).is_none()
-                    || !self.sink.as_ref().is_none_or(unpacked)
-                {
-                    return Ok(false);
-                }
-            }
-        } else if entry.origin_digest.as_ref() != Some(&entry.target.digest) {
-            return Ok(false);
-        }
-        let mut complete = self.lease.take(&entry.target)?;
-        self.store.walk(&entry.target, &mut |visit| {
-            match visit {
-                crate::store::Visit::Blob(blob) => complete &= self.lease.take(&blob)?,
-                crate::store::Visit::Absent(_) => complete = false,
-                crate::store::Visit::Manifest(..) => {}
-            }
-            Ok(())
-        })?;
-        Ok(complete)
     }
 
     /// Descends from an index to the image for `platform`.

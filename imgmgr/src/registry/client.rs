@@ -92,6 +92,9 @@ impl Client {
         })?;
         let broken = |reason| RegistryError::Setup { host: host.to_owned(), reason };
         let mut endpoints = self.0.endpoints.endpoints(&repository).map_err(broken)?;
+        if endpoints.is_empty() {
+            return Err(RegistryError::Blocked { name: host.to_owned() });
+        }
         endpoints.retain(|endpoint| endpoint.capabilities.push);
         let Some(mut endpoint) = endpoints.pop() else {
             return Err(RegistryError::NoEndpoint { host: host.to_owned(), action: "log in" });
@@ -138,6 +141,9 @@ impl Remote {
             Ok(endpoints) => endpoints,
             Err(reason) => return Err(RegistryError::Setup { host, reason: reason.clone() }),
         };
+        if endpoints.is_empty() {
+            return Err(RegistryError::Blocked { name: self.repository.to_string() });
+        }
         let able: Vec<&Endpoint> =
             endpoints.iter().filter(|endpoint| may(&endpoint.capabilities)).collect();
         if able.is_empty() {

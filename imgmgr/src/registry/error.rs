@@ -122,7 +122,13 @@ pub enum RegistryError {
         /// Why.
         source: ManifestError,
     },
-    /// No endpoint may do this: a mirror for pulls only, a blocked registry.
+    /// registries.conf says that nothing may be had from there.
+    #[error("`{name}` is blocked by registries.conf")]
+    Blocked {
+        /// The repository.
+        name: String,
+    },
+    /// No endpoint may do this: a mirror for pulls only.
     #[error("the configuration allows no endpoint of `{host}` to {action}")]
     NoEndpoint {
         /// The registry.

@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::Read;
 
 use crate::digest::Digest;
-use crate::image::{Annotations, Descriptor, Index, Manifest, Platform};
+use crate::image::{Annotations, Descriptor, Index, Manifest};
 use crate::reference::Reference;
 
 use super::lock::Lock;
-use super::{Result, Store, StoreError, Visit};
+use super::{Result, Store, StoreError, Visit, Wanted};
 
 /// The largest `index.json` that is read: about 200,000 references.
 pub const MAX_STORE_INDEX_BYTES: u64 = 128 << 20;
@@ -267,17 +267,13 @@ impl Store {
         self.resolve(name)
     }
 
-    /// Finds an image and, if it is an index, the entry for `platform` in it, at any depth.
+    /// Finds an image and, if it is an index, the entry for the wanted platform in it, at any depth.
     ///
     /// # Errors
     /// As [`Store::resolve`], and [`StoreError::NoPlatform`].
-    pub fn resolve_image(
-        &self,
-        text: &str,
-        platform: &Platform,
-    ) -> Result<(ImageEntry, Descriptor)> {
+    pub fn resolve_image(&self, text: &str, wanted: &Wanted) -> Result<(ImageEntry, Descriptor)> {
         let entry = self.resolve(text)?;
-        let descriptor = self.choose(&entry.name, &entry.target, platform)?;
+        let descriptor = self.choose_wanted(&entry.name, &entry.target, wanted)?;
         Ok((entry, descriptor))
     }
 }

@@ -56,7 +56,7 @@ pub(crate) use sync_ahead::{CROWD, Counting, Expected};
 pub use uploads::Upload;
 pub use validate::Finding;
 pub(crate) use walk::platforms;
-pub use walk::{MAX_INDEX_DEPTH, Visit};
+pub use walk::{MAX_INDEX_DEPTH, Visit, Wanted};
 
 use lock::Lock;
 

@@ -1,7 +1,10 @@
 //! Checks an image or a whole layout against the OCI image-spec 1.1.
 //!
 //! `fsck` asks whether the store kept its promises; this asks whether what was stored is what the
-//! specification allows: media types, digests, sizes, shapes, layer counts, annotations.
+//! specification allows: media types, digests, sizes, shapes, layer counts, annotations, and the layers
+//! themselves.
+
+mod layers;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -11,6 +14,8 @@ use serde_json::Value;
 
 use crate::digest::Digest;
 use crate::image::{Descriptor, ImageManifest, Manifest, media};
+use crate::progress::Progress;
+use crate::rfc3339::is_rfc3339;
 use crate::toc;
 
 use super::walk::Visit;
@@ -36,14 +41,24 @@ impl fmt::Display for Finding {
     }
 }
 
-#[derive(Default)]
-struct Findings {
+struct Findings<'p> {
     found: Vec<Finding>,
+    progress: &'p dyn Progress,
+    /// What was read as a layer, each with the media type and diff ID that it was compared with.
+    layers: HashSet<(Digest, String, Option<Digest>)>,
     /// The listings of layers whose tables of contents were looked at.
     tocs: HashSet<String>,
 }
 
-impl Findings {
+impl<'p> Findings<'p> {
+    fn new(progress: &'p dyn Progress) -> Self {
+        Self { found: Vec::new(), progress, layers: HashSet::new(), tocs: HashSet::new() }
+    }
+
+    fn was_read(&self, blob: &Descriptor) -> bool {
+        self.layers.iter().any(|(digest, ..)| *digest == blob.digest)
+    }
+
     fn add(&mut self, place: impl fmt::Display, section: &'static str, reason: impl Into<String>) {
         let finding = Finding { place: place.to_string(), section, reason: reason.into() };
         if !self.found.contains(&finding) {
@@ -57,8 +72,8 @@ impl Store {
     ///
     /// # Errors
     /// If it can't be found or read at all.
-    pub fn validate(&self, name: Option<&str>) -> Result<Vec<Finding>> {
-        let mut findings = Findings::default();
+    pub fn validate(&self, name: Option<&str>, progress: &dyn Progress) -> Result<Vec<Finding>> {
+        let mut findings = Findings::new(progress);
         self.validate_layout(&mut findings);
         let entries = match name {
             Some(name) => vec![self.find(Some(name))?],
@@ -98,7 +113,7 @@ impl Store {
         Ok(findings.found)
     }
 
-    fn validate_layout(&self, findings: &mut Findings) {
+    fn validate_layout(&self, findings: &mut Findings<'_>) {
         let section = "image-layout.md#oci-layout-file";
         let version = fs::read(self.root.join("oci-layout")).ok().and_then(|bytes| {
             let layout: Value = serde_json::from_slice(&bytes).ok()?;
@@ -114,7 +129,7 @@ impl Store {
         }
     }
 
-    fn validate_descriptor(&self, at: &Descriptor, place: &str, findings: &mut Findings) {
+    fn validate_descriptor(&self, at: &Descriptor, place: &str, findings: &mut Findings<'_>) {
         if !is_media_type(&at.media_type) {
             let reason = format!("`{}` is no media type", at.media_type);
             findings.add(place, "descriptor.md#properties", reason);
@@ -131,7 +146,7 @@ impl Store {
         }
     }
 
-    fn validate_manifest(&self, at: &Descriptor, manifest: &Manifest, findings: &mut Findings) {
+    fn validate_manifest(&self, at: &Descriptor, manifest: &Manifest, findings: &mut Findings<'_>) {
         let place = at.digest.to_string();
         if manifest.media_type() != at.media_type {
             let reason = format!("mediaType is not the descriptor's `{}`", at.media_type);
@@ -160,7 +175,7 @@ impl Store {
         }
     }
 
-    fn validate_image(&self, place: &str, image: &ImageManifest, findings: &mut Findings) {
+    fn validate_image(&self, place: &str, image: &ImageManifest, findings: &mut Findings<'_>) {
         if image.config.media_type == media::OCI_EMPTY && image.artifact_type.is_none() {
             let reason = "artifactType must be set when config is the empty descriptor";
             findings.add(place, "manifest.md#image-manifest-property-descriptions", reason);
@@ -176,14 +191,20 @@ impl Store {
             }
             self.validate_toc(layer, findings);
         }
+        layers::validate_docker(place, image, findings);
         let section = "config.md#properties";
         let config = match self.image_config(&image.config) {
             Ok((bytes, config)) => {
                 validate_config_json(&bytes, &image.config.digest, findings);
                 config
             }
-            Err(error) => return findings.add(&image.config.digest, section, error.to_string()),
+            Err(error) => {
+                findings.add(&image.config.digest, section, error.to_string());
+                return self.validate_layers(&image.layers, &[], findings);
+            }
         };
+        let diff_ids = config.diff_ids_for(image.layers.len()).unwrap_or_default();
+        self.validate_layers(&image.layers, diff_ids, findings);
         let place = &image.config.digest;
         if config.rootfs.kind != "layers" {
             findings.add(place, section, "rootfs.type must be `layers`");
@@ -207,7 +228,7 @@ impl Store {
     }
 
     /// Compares the table of contents of a zstd:chunked or eStargz layer with the layer.
-    fn validate_toc(&self, layer: &Descriptor, findings: &mut Findings) {
+    fn validate_toc(&self, layer: &Descriptor, findings: &mut Findings<'_>) {
         // A blob that is absent or damaged is a finding of its own.
         let Ok(blob) = self.open_blob(&layer.digest) else { return };
         // Many images share a layer, and each look decompresses it twice.
@@ -231,8 +252,9 @@ impl Store {
         }
     }
 
-    fn validate_blob(&self, blob: &Descriptor, findings: &mut Findings) {
+    fn validate_blob(&self, blob: &Descriptor, findings: &mut Findings<'_>) {
         match self.has(blob) {
+            Ok(true) if findings.was_read(blob) => return,
             Ok(true) => {}
             Ok(false) => {
                 return findings.add(
@@ -253,7 +275,7 @@ impl Store {
 }
 
 /// Checks what the typed view forgives: nulls and times.
-fn validate_config_json(bytes: &[u8], place: &Digest, findings: &mut Findings) {
+fn validate_config_json(bytes: &[u8], place: &Digest, findings: &mut Findings<'_>) {
     let Ok(json) = serde_json::from_slice::<Value>(bytes) else { return };
     let times = json.get("history").and_then(Value::as_array).into_iter().flatten();
     for holder in times.chain([&json]) {
@@ -275,35 +297,12 @@ fn is_media_type(text: &str) -> bool {
     text.split_once('/').is_some_and(|(kind, subtype)| word(kind) && word(subtype))
 }
 
-fn is_rfc3339(text: &str) -> bool {
-    if humantime::parse_rfc3339(text).is_ok() {
-        return true;
-    }
-    // With an offset, which humantime does not read: look at the offset, then at the rest.
-    let Some(at) = text.len().checked_sub(6).filter(|&at| text.is_char_boundary(at)) else {
-        return false;
-    };
-    let (time, offset) = text.split_at(at);
-    let digits = |range: std::ops::Range<usize>| {
-        offset.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    offset.starts_with(['+', '-'])
-        && digits(1..3)
-        && offset.as_bytes().get(3) == Some(&b':')
-        && digits(4..6)
-        && humantime::parse_rfc3339(&format!("{time}Z")).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn times_and_types() {
-        assert!(is_rfc3339("2024-01-02T03:04:05Z"));
-        assert!(is_rfc3339("2024-01-02T03:04:05.123456789+02:00"));
-        assert!(!is_rfc3339("2024-01-02"));
-        assert!(!is_rfc3339("2024-01-02T03:04:05+2:00"));
+    fn media_types() {
         assert!(is_media_type(media::OCI_LAYER_GZIP));
         assert!(!is_media_type("layer"));
         assert!(!is_media_type("a/b c"));

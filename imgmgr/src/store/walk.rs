@@ -10,6 +10,24 @@ use super::{Result, Store, StoreError};
 /// How deep indexes may nest: an index of indexes of images is 2.
 pub const MAX_INDEX_DEPTH: usize = 8;
 
+/// For which platform an image is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Somebody named it: an image that does not run there is refused.
+    Named(Platform),
+    /// It is this machine's: an image that leaves no choice is taken as it is.
+    Host(Platform),
+}
+
+impl Wanted {
+    /// The platform itself.
+    pub fn platform(&self) -> &Platform {
+        match self {
+            Self::Named(platform) | Self::Host(platform) => platform,
+        }
+    }
+}
+
 /// What a walk reports, each digest once.
 #[derive(Clone, Debug)]
 pub enum Visit {
@@ -131,6 +149,45 @@ impl Store {
             })?;
         }
         Err(StoreError::TooDeep { digest: at.digest, limit: MAX_INDEX_DEPTH })
+    }
+
+    /// What an image runs on, as the index says that it was chosen from, or else its configuration.
+    /// `None` for an artifact, and for an image without a usable configuration.
+    ///
+    /// # Errors
+    /// If the manifest can't be read.
+    pub(crate) fn platform_of(&self, target: &Descriptor) -> Result<Option<Platform>> {
+        if let Some(platform) = &target.platform {
+            return Ok(Some(platform.clone()));
+        }
+        Ok(match self.manifest(target)? {
+            (_, Manifest::Image(image)) if image.is_image() => {
+                self.image_config(&image.config).ok().map(|(_, config)| config.platform())
+            }
+            _ => None,
+        })
+    }
+
+    /// As [`Store::choose`], and refuses an image that does not run on a platform that somebody named.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`].
+    pub fn choose_wanted(
+        &self,
+        name: &str,
+        target: &Descriptor,
+        wanted: &Wanted,
+    ) -> Result<Descriptor> {
+        let chosen = self.choose(name, target, wanted.platform())?;
+        let Wanted::Named(platform) = wanted else { return Ok(chosen) };
+        match self.platform_of(&chosen)? {
+            Some(found) if found.fit(platform).is_none() => Err(StoreError::NoPlatform {
+                name: name.to_owned(),
+                platform: platform.to_string(),
+                available: found.to_string(),
+            }),
+            _ => Ok(chosen),
+        }
     }
 }
 

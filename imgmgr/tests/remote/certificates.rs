@@ -92,7 +92,7 @@ fn an_authority_of_ones_own() {
     let Some(registry) = authority.registry(None) else { return };
     let place = place();
     let error = refuses(1, &mut push(&place, &registry, &[]));
-    assert!(error.contains("certificate"), "{error}");
+    assert!(error.contains("certificate") && error.contains("with `--ca-file FILE`"), "{error}");
     let ca = authority.path("ca.crt").display().to_string();
     succeeds(&mut push(&place, &registry, &["--ca-file", &ca]));
     succeeds(&mut push(&place, &registry, &["--insecure-registry", &registry.host]));

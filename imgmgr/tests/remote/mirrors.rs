@@ -65,7 +65,7 @@ fn registries_conf_leads_to_a_mirror_with_its_own_credentials() {
     // A blocked one is not asked at all.
     std::fs::write(&conf, format!("[[registry]]\nlocation = '{origin}'\nblocked = true\n"))
         .unwrap();
-    assert!(refuses(1, &mut pull()).contains("allows no endpoint"));
+    assert!(refuses(1, &mut pull()).contains("is blocked by registries.conf"));
 }
 
 #[test]

@@ -187,10 +187,16 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlatformArgs {
     /// Choose the image for this platform instead of this machine's
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "all")]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PlatformsArgs {
+    #[command(flatten)]
+    pub(crate) one: PlatformArgs,
     /// Take every image of an index
-    #[arg(long, short = 'a', visible_alias = "all-platforms")]
+    #[arg(long, short = 'a', visible_alias = "all-platforms", conflicts_with = "platform")]
     pub(crate) all: bool,
 }
 

@@ -71,4 +71,7 @@ pub(crate) struct LogoutArgs {
     /// Registry
     #[arg(default_value = "docker.io")]
     pub(crate) registry: String,
+    /// Log out of every registry
+    #[arg(long, short, conflicts_with = "registry")]
+    pub(crate) all: bool,
 }

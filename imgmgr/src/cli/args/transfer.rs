@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::PlatformArgs;
+use super::PlatformsArgs;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct PullArgs {
@@ -12,7 +12,7 @@ pub(crate) struct PullArgs {
     #[arg(required = true, value_name = "REFERENCE")]
     pub(crate) references: Vec<String>,
     #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+    pub(crate) platform: PlatformsArgs,
     /// Layers to fetch at the same time
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub(crate) parallel: usize,
@@ -32,7 +32,7 @@ pub(crate) struct PushArgs {
     #[arg(value_name = "REFERENCE")]
     pub(crate) destination: Option<String>,
     #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+    pub(crate) platform: PlatformsArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(crate) struct CopyArgs {
     /// As SOURCE
     pub(crate) destination: String,
     #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+    pub(crate) platform: PlatformsArgs,
     #[command(flatten)]
     pub(crate) referrers: ReferrersFlag,
     /// Fail where the copy would have another digest: docker's form of an image becomes OCI's in oci:
@@ -84,7 +84,7 @@ pub(crate) struct SaveArgs {
     #[arg(long, value_name = "FORM", default_value = "docker-archive")]
     pub(crate) format: SaveForm,
     #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+    pub(crate) platform: PlatformsArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -111,5 +111,5 @@ pub(crate) struct SyncArgs {
     #[command(flatten)]
     pub(crate) referrers: ReferrersFlag,
     #[command(flatten)]
-    pub(crate) platform: PlatformArgs,
+    pub(crate) platform: PlatformsArgs,
 }

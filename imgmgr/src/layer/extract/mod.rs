@@ -12,6 +12,7 @@
 mod below;
 mod facts;
 mod metadata;
+mod names;
 mod nodes;
 mod path;
 mod remove;
@@ -33,6 +34,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, Timestamps, fchmod, openat, utimensat};
 use rustix::io::Errno;
 
 use self::metadata::Creator;
+pub(in crate::layer) use self::names::check_names;
 pub(in crate::layer) use self::tree::times;
 use self::tree::{DIR, Tree, failed, refused};
 use self::whiteout::Name;

@@ -1,0 +1,54 @@
+//! Copies that send nothing end at the first signal, as by its own action.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::support::{Place, layout, tar};
+
+/// How long a process may take to die.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn ends(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("the signal is ignored");
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_first_signal_ends_a_local_copy() {
+    let place = Place::new();
+    layout(&place.path("in"), &[tar("a", 4 << 20)]);
+    let at = |kind: &str, name: &str| format!("{kind}:{}", place.path(name).display());
+    place.run(&["copy", &format!("{}:v1", at("oci", "in")), "r.io/a:1"]);
+    place.run(&["copy", "r.io/a:1", &at("oci-archive", "a.tar")]);
+    std::fs::create_dir(place.path("scratch")).unwrap();
+    mknodat(CWD, place.path("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        for from in
+            [format!("{}:v1", at("oci", "in")), "r.io/a:1".to_owned(), at("oci-archive", "a.tar")]
+        {
+            let mut command = place.command(&["copy", &from, &at("oci-archive", "pipe")]);
+            let mut child = command.env("TMPDIR", place.path("scratch")).spawn().unwrap();
+            // Whoever writes to the pipe is in the middle of it, since nobody reads.
+            let reader = std::fs::File::open(place.path("pipe")).unwrap();
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            let status = ends(&mut child);
+            assert_eq!(status.signal(), Some(signal.as_raw()), "{from}: {status}");
+            drop(reader);
+            assert_eq!(std::fs::read_dir(place.path("scratch")).unwrap().count(), 0, "{from}");
+        }
+    }
+    assert_eq!(place.run(&["fsck"]), "clean\n");
+}
