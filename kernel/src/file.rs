@@ -138,7 +138,7 @@ pub fn read_regular(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result
     if !is_whole {
         content.extend(read_fd_limited(&file, limit.saturating_sub(read))?);
     }
-    Ok(content)
+    if content.len() > limit { Err(Errno::FBIG) } else { Ok(content) }
 }
 
 /// As [`read_limited`], of a file that somebody else may have put there: nothing is waited for, at no

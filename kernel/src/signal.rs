@@ -84,17 +84,12 @@ fn action_of(signal: i32) -> libc::sigaction {
     action
 }
 
-/// Ends the process on each of `signals` whose action is the default one, as that action would:
-/// the kernel spares the first process of a pid namespace what has no handler. execve(2) takes
-/// the handlers away.
+/// Ends the process on each of `signals`, as its default action would, whoever ignored it before: the kernel
+/// spares the first process of a pid namespace what has no handler. execve(2) takes the handlers away.
 pub fn end_on(signals: &[i32]) {
     let mut action = default_action();
     action.sa_sigaction = end as extern "C" fn(i32) as libc::sighandler_t;
-    for &signal in signals {
-        if action_of(signal).sa_sigaction == libc::SIG_DFL {
-            set_action(signal, &mut action);
-        }
-    }
+    signals.iter().for_each(|signal| set_action(*signal, &mut action));
 }
 
 /// The handler: exit status 128 and the signal, as a shell has it.

@@ -82,6 +82,7 @@ pub(crate) const TESTS: &[Test] = &[
     }),
     test("root-path-with-dotdot", "config.md#root", &[], root_dotdot),
     test("root-path-is-a-symlink", "config.md#root", &[], root_symlink),
+    test("root-path-is-a-symlink-in-shared-mounts", "config.md#root", &[], root_symlink_shared),
     test("root-path-not-utf8-bundle", "bundle.md", &[], bundle_not_utf8),
     test("process-missing-in-run", "runtime.md#start", &[], process_missing),
     test("cwd-empty", "config.md#process cwd", &[], |s| {
@@ -266,6 +267,18 @@ fn root_symlink(scene: &Scene) -> Result<()> {
         return equal("output", output.stdout.as_str(), "ran\n");
     }
     output.fails_naming(&["link", "root"]).map(drop)
+}
+
+/// What is mounted there must be found again.
+fn root_symlink_shared(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    symlink("rootfs", bundle.dir.join("link"))?;
+    bundle.set("/root/path", json!("link")).inherit("mount").sh("echo ran");
+    bundle.set("/linux/maskedPaths", json!([])).set("/linux/readonlyPaths", json!([]));
+    let _ = scene.run(&bundle)?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let rootfs = fs::canonicalize(&bundle.dir)?.join("rootfs").display().to_string();
+    holds("the rootfs is still mounted", !mounts.contains(&rootfs))
 }
 
 fn bundle_not_utf8(scene: &Scene) -> Result<()> {

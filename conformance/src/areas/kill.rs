@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("kill-unknown-signal-fails", "runc-kill(8)", &[], unknown_signal),
     test("kill-created", "runtime.md#kill", &[], created),
     test("kill-created-by-term", "runtime.md#kill", &[], created_by_term),
+    test("kill-created-whose-maker-ignores-it", "signal(7)", &[], created_ignoring),
     test("kill-just-created-by-term", "runtime.md#kill", STRACE, just_created_by_term),
     test("kill-stopped-fails", "runtime.md#kill", &[], stopped),
     test("kill-missing-fails", "runtime.md#kill", &[], missing),
@@ -100,6 +101,16 @@ fn created_by_term(scene: &Scene) -> Result<()> {
     container.command("kill", &[]).arg("TERM").run()?.ok()?;
     container.wait_pid(pid)?;
     container.is("stopped")
+}
+
+fn created_ignoring(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    let id = scene.id();
+    let create = scene.create_command(bundle.idle(), &id, &[])?.after("trap '' TERM");
+    let container = Container::new(scene, id, create.run()?.ok()?);
+    let pid = container.pid()?;
+    container.command("kill", &[]).arg("TERM").run()?.ok()?;
+    container.wait_pid(pid)
 }
 
 /// However long init takes for what it still does after `create` has returned.

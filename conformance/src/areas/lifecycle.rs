@@ -144,7 +144,6 @@ fn start_deleted(scene: &Scene) -> Result<()> {
     container.command("start", &[]).run()?.fails().map(drop)
 }
 
-/// `process` may be absent until `start`; runc asks for it in `create` already.
 /// Engines wait for the end of a container that was started; they have no status for what was not.
 fn start_no_format(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
@@ -157,6 +156,7 @@ fn start_no_format(scene: &Scene) -> Result<()> {
     contains("what the program says", &container.stderr(), "exec format error")
 }
 
+/// `process` may be absent until `start`; runc asks for it in `create` already.
 fn start_without_process(scene: &Scene) -> Result<()> {
     let mut bundle = scene.bundle()?;
     bundle.unset("/process");

@@ -259,7 +259,11 @@ fn cwd_missing_read_only(scene: &Scene) -> Result<()> {
         },
         "pwd; touch x 2>/dev/null || echo read-only",
         "/made/here\nread-only\n",
-    )
+    )?;
+    let root = |b: &mut crate::harness::bundle::Bundle| {
+        b.set("/process/cwd", json!("//")).set("/root/readonly", json!(true));
+    };
+    scene.prints(root, "pwd", "/\n")
 }
 
 fn cwd_file(scene: &Scene) -> Result<()> {

@@ -59,6 +59,7 @@ fn check_plan(spec: &ContainerSpec) {
             permitted: u64::MAX,
             bounding: u64::MAX,
             in_user_namespace: uid != 0,
+            denies_setgroups: false,
             cgroup_mount: CgroupMount::HostReadOnly,
             cgroup_attach: true,
             selinux: true,

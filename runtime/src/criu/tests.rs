@@ -15,6 +15,7 @@ fn plan(mounts: &str, linux: &str) -> Plan {
         permitted: u64::MAX,
         bounding: u64::MAX,
         in_user_namespace: false,
+        denies_setgroups: false,
         cgroup_mount: CgroupMount::Unified {
             own: PathBuf::from("/sys/fs/cgroup/c"),
             hierarchy: PathBuf::from("/sys/fs/cgroup"),

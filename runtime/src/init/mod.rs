@@ -100,8 +100,10 @@ pub fn run(input: ChildInput<'_>) -> ! {
         if let Err(error) = prepared.and_then(|()| child.perform(step)) {
             if *step == Step::Execute && child.is_started {
                 // The container has been started, and its end is what its callers wait for.
+                kernel::signal::ignore_broken_pipes();
                 if let Ok(stderr) = process::inherited_fd(2) {
-                    let _ = file::write_all(stderr, format!("{}\n", error.detail).as_bytes());
+                    let text = format!("{}\n", error.of_step(step).text);
+                    let _ = file::write_all(stderr, text.as_bytes());
                 }
                 break;
             }

@@ -106,11 +106,7 @@ pub(super) fn set(uid: u32, gid: u32, groups: Option<&[u32]>) -> StepResult {
         identity::set_keep_capabilities(true)?;
     }
     if let Some(groups) = groups {
-        match identity::set_groups(groups) {
-            // Of one whose setgroups file says `deny`, the groups are the caller's own.
-            Err(Errno::PERM) if groups.is_empty() && kernel::namespace::in_user_namespace() => {}
-            other => other?,
-        }
+        identity::set_groups(groups)?;
     }
     identity::set_gid(gid)?;
     identity::set_uid(uid)?;

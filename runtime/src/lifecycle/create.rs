@@ -11,8 +11,7 @@ use super::handover::{
     connect_seccomp_agent, open_console, receive_console, send_pidfd, write_pid_file,
 };
 use super::prepare::{
-    check_console, check_inherited, check_rootfs, compile_filter, is_rootless, plan_cgroup,
-    plan_options,
+    check_console, check_inherited, check_rootfs, compile_filter, plan_cgroup, plan_options,
 };
 use super::{Context, LifecycleError, delete, entry, facts, idmap};
 use crate::cgroup::{Cgroup, CgroupPlan, CgroupRecord, ClonedInto};
@@ -89,7 +88,7 @@ pub fn launch(
     }
     context.journal.debug(format_args!("creating container `{}`:\n{plan}", request.id));
     check_rootfs(&bundle.spec)?;
-    let mut record = record(&bundle, request, &cgroup_plan, is_rootless(context.settings));
+    let mut record = record(&bundle, request, &cgroup_plan);
     if record.cgroup.ignores_shares(&bundle.spec.resources) {
         context.journal.warn(format_args!("{}", super::update::IGNORED_SHARES));
     }
@@ -152,27 +151,26 @@ fn bind_notify(
     Ok(Some(NotifyProxy::bind(&socket, manager)?))
 }
 
-pub(super) fn record(
-    bundle: &Bundle,
-    request: &CreateRequest,
-    cgroup: &CgroupPlan,
-    rootless: bool,
-) -> Record {
+pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan) -> Record {
+    let shares_mounts = bundle.spec.namespaces.mount.is_inherited();
+    let rootfs = &bundle.spec.root.path;
+    // What is mounted there goes with the container, even if a link leads elsewhere by then.
+    let resolved = shares_mounts.then(|| std::fs::canonicalize(rootfs).ok()).flatten();
     Record {
         version: RECORD_VERSION,
         oci_version: bundle.spec.oci_version.clone(),
         id: request.id.to_string(),
         bundle: bundle.path.clone(),
-        rootfs: bundle.spec.root.path.clone(),
+        rootfs: resolved.unwrap_or_else(|| rootfs.clone()),
         created: humantime::format_rfc3339_nanos(SystemTime::now()).to_string(),
         annotations: bundle.spec.annotations.clone(),
         cgroup: CgroupRecord::of(cgroup, &bundle.spec.resources),
         resctrl: None,
-        rootless,
+        rootless: cgroup.optional,
         no_new_keyring: request.no_new_keyring,
         restored: false,
         shares_pids: !bundle.spec.namespaces.pid.is_new(),
-        shares_mounts: bundle.spec.namespaces.mount.is_inherited(),
+        shares_mounts,
         late_hooks: !bundle.spec.hooks.poststart.is_empty()
             || !bundle.spec.hooks.poststop.is_empty(),
     }

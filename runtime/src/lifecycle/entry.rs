@@ -88,22 +88,23 @@ pub(super) fn clone_child(
     }
     if let Some(stage) = &plan.stage {
         let child = clone_through(stage, flags, cgroup, input, ours)?;
-        former.restore()?;
-        return Ok(child);
+        return restored(child, &former);
     }
     match clone3(flags, cgroup).map_err(|errno| clone_error(flags, cgroup, errno))? {
         Cloned::Child => {
             drop(ours);
             init::run(input)
         }
-        Cloned::Parent { pid, pidfd } => {
-            let child = Child { pid, pidfd, socket: ours };
-            former.restore().inspect_err(|_| {
-                child.kill();
-            })?;
-            Ok(child)
-        }
+        Cloned::Parent { pid, pidfd } => restored(Child { pid, pidfd, socket: ours }, &former),
     }
+}
+
+/// The child, once the runtime is where it was before.
+fn restored(child: Child, former: &Former) -> Result<Child, LifecycleError> {
+    former.restore().inspect_err(|_| {
+        child.kill();
+    })?;
+    Ok(child)
 }
 
 fn clone_error(flags: CloneFlags, cgroup: Option<BorrowedFd<'_>>, errno: Errno) -> LifecycleError {

@@ -39,6 +39,13 @@ fn may_be_made(place: &Place) -> bool {
         .is_some_and(|writable| writable == Ok(true))
 }
 
+/// user_namespaces(7): whoever can't be asked denies nothing.
+fn denies_setgroups() -> bool {
+    let mut buffer = [0; 16];
+    file::read_into(file::CWD, c"/proc/self/setgroups", &mut buffer)
+        .is_ok_and(|answer| answer.trim_ascii() == b"deny")
+}
+
 /// Probes the host, as far as `spec` and `process` make it matter.
 pub(super) fn probe(
     spec: &ContainerSpec,
@@ -49,12 +56,14 @@ pub(super) fn probe(
     let labelled = spec.mount_label.is_some() || process.is_some_and(|p| p.selinux_label.is_some());
     let profiled = process.is_some_and(|p| p.apparmor_profile.is_some());
     let legacy = cgroup.places.iter().any(|p| matches!(p.hierarchy, Hierarchy::Legacy(_)));
+    let in_user_namespace = kernel::namespace::in_user_namespace();
     Ok(HostFacts {
         uid: identity::effective_uid(),
         gid: identity::effective_gid(),
         permitted: capabilities.permitted,
         bounding: kernel::inherited::bounding(),
-        in_user_namespace: kernel::namespace::in_user_namespace(),
+        in_user_namespace,
+        denies_setgroups: in_user_namespace && denies_setgroups(),
         cgroup_mount: cgroup_mount(cgroup.places),
         cgroup_attach: legacy || cgroup.by_unit,
         selinux: labelled && file::exists(file::CWD, "/sys/fs/selinux/enforce"),

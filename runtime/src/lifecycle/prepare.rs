@@ -91,7 +91,7 @@ pub(super) fn plan_cgroup(
     )?)
 }
 
-pub(super) fn is_rootless(settings: &Settings) -> bool {
+fn is_rootless(settings: &Settings) -> bool {
     match settings.rootless {
         Rootless::Yes => true,
         Rootless::No => false,

@@ -55,7 +55,7 @@ pub fn restore(
     let console_socket = create.console_socket.as_deref();
     let console_socket = console_socket.map(|path| connect("console socket", path)).transpose()?;
     criu::check_version()?;
-    let record = Record { restored: true, ..record(&bundle, create, &cgroup_plan, host.uid != 0) };
+    let record = Record { restored: true, ..record(&bundle, create, &cgroup_plan) };
 
     let state = StateDir::create(&context.settings.root, &create.id)?;
     let attempt = Attempt {

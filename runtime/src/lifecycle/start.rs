@@ -15,7 +15,7 @@ use kernel::Errno;
 /// Starts a created container; returns when its program runs.
 ///
 /// # Errors
-/// [`LifecycleError::WrongStatus`] if it is not created; else what kept the program from running,
+/// [`LifecycleError::WrongStatus`] if it is not created; else what kept it from executing the program,
 /// and the container is stopped then.
 pub fn start(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleError> {
     let state = StateDir::open(&context.settings.root, id)?;

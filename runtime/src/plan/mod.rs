@@ -37,6 +37,8 @@ pub struct HostFacts {
     pub bounding: u64,
     /// Whether the runtime is in a user namespace other than the initial one.
     pub in_user_namespace: bool,
+    /// Whether that one denies setgroups(2), and so do those below it.
+    pub denies_setgroups: bool,
     /// How the container's cgroup is mounted where the spec asks for it.
     pub cgroup_mount: CgroupMount,
     /// Whether the child must wait until the runtime has put it into its cgroups (v1).

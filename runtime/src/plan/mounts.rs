@@ -614,7 +614,10 @@ fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions, shared: bool) -> Ve
     if is_read_only(spec.root.access) {
         // Afterwards it can't be made any more.
         let cwd = spec.process.iter().map(|process| process.cwd.clone());
-        steps.extend(cwd.filter(|cwd| cwd != "/").map(|path| Step::MakeDirectory { path }));
+        steps.extend(
+            cwd.filter(|cwd| !cwd.trim_matches('/').is_empty())
+                .map(|path| Step::MakeDirectory { path }),
+        );
         steps.push(Step::RootfsReadOnly);
     }
     steps

@@ -65,7 +65,7 @@ pub(crate) fn plan_process(
     } else {
         (Vec::new(), process.rlimits.clone())
     };
-    let groups_denied = host.uid != 0 && single_id(spec);
+    let groups_denied = host.denies_setgroups || host.uid != 0 && single_id(spec);
     let groups: Vec<u32> = process.user.additional_gids.iter().map(|g| g.0).collect();
     if groups_denied && !groups.is_empty() {
         return Err(PlanError::GroupsDenied);
