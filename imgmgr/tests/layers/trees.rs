@@ -173,7 +173,7 @@ fn snapshots_have_names_and_a_life_of_their_own() {
 
 #[test]
 fn a_user_namespace_mounts_without_being_root() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::alone() else { return };
     let works = std::process::Command::new("unshare").args(["-rm", "true"]).status();
     if !crate::support::can_run("user namespaces", works.is_ok_and(|status| status.success())) {
         return;
