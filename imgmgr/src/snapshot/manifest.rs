@@ -52,6 +52,8 @@ pub struct Manifest {
     ids: BundleIds,
     root: Option<DirectoryFacts>,
     stamps: BTreeMap<Vec<u8>, Stamp>,
+    /// Some stamp is newer than what the manifest was read from.
+    is_newer: bool,
 }
 
 impl Manifest {
@@ -61,7 +63,8 @@ impl Manifest {
     /// Those of reading directories.
     pub fn of(root: BorrowedFd<'_>, ids: BundleIds) -> io::Result<Self> {
         let facts = DirectoryFacts::of(root)?;
-        let mut manifest = Self { ids, root: Some(facts), stamps: BTreeMap::new() };
+        let mut manifest =
+            Self { ids, root: Some(facts), stamps: BTreeMap::new(), is_newer: false };
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         manifest.add_directory(root, &[], 0)?;
         Ok(manifest)
@@ -110,6 +113,13 @@ impl Manifest {
     /// Takes `path` for unchanged as it is now.
     pub(super) fn stamp(&mut self, path: Vec<u8>, stat: &Stat) {
         self.stamps.insert(path, Stamp::of(stat));
+        self.is_newer = true;
+    }
+
+    /// Whether something was opened by force since it was read, so that it is to be written again.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.is_newer
     }
 
     /// The names that were in the directory `dir`, sorted.
@@ -158,7 +168,7 @@ impl Manifest {
             let changed = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             stamps.insert(decode_path(words.next()?)?, Stamp { inode, changed });
         }
-        Some(Self { ids, root, stamps })
+        Some(Self { ids, root, stamps, is_newer: false })
     }
 }
 

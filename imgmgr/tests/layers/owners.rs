@@ -100,6 +100,9 @@ fn mapped_owners_go_back_through_their_map() {
     assert_eq!((of("etc"), of("etc/hi"), of("home/u/f")), ((0, 0), (33, 0), (33, 300)));
     assert_eq!(of(""), (1, 0));
     place.umount();
+    chown(&root, Some(5), Some(5)).unwrap();
+    let told = place.fail(&["repack", at, "r:3"]);
+    assert!(told.contains("the owner of `/`, 5:5, is not in"), "{told}");
     let none = place.path("none");
     let lacks = ["--uid-map", "1:100001:65535", "--gid-map", "0:200000:65536"];
     let told = place.fail(&[&["unpack"], &lacks[..], &["a:1", none.to_str().unwrap()]].concat());
@@ -160,6 +163,10 @@ fn what_nobody_unpacks_goes_back_with_its_owners() {
     for _ in 0..2 {
         assert!(user.run(&["repack", "b", "r:0"]).contains("(0 entries)"));
     }
+    fs::write(root.join("sys/.wh.x"), b"").unwrap();
+    assert!(!user.output(&["repack", "b", "r:0"]).status.success());
+    fs::remove_file(root.join("sys/.wh.x")).unwrap();
+    assert!(user.run(&["repack", "b", "r:0"]).contains("(1 entries)"), "of `sys` only");
     assert_eq!(mode("shut"), 0, "repack opened it for a while");
     let linux = &config(&bundle)["linux"];
     let map = json!([{"containerID": 0, "hostID": NOBODY, "size": 1}]);
