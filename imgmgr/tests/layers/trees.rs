@@ -317,3 +317,43 @@ fn what_was_unmounted_by_other_means_can_be_mounted_again() {
     }
     assert!(place.fail(&["umount", "/"]).contains("no image is mounted on `/`"));
 }
+
+#[test]
+fn only_what_was_mounted_by_us_is_unmounted() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    place.image("one:1", &layers()[..1]);
+    let (at, target) = (place.mount_point(), place.path("m"));
+    let tmpfs = || {
+        let mut mount = std::process::Command::new("mount");
+        assert!(mount.args(["-t", "tmpfs", "foreign", &at]).status().unwrap().success());
+        fs::write(target.join("foreign"), b"").unwrap();
+    };
+    let by_hand = || kernel::mount::detach(target.as_path()).unwrap();
+    for image in ["a:1", "one:1"] {
+        // Over the image.
+        place.mount(image);
+        tmpfs();
+        for args in [&["umount", &at][..], &["mount", image, &at]] {
+            let told = place.fail(args);
+            assert!(told.contains("something else is mounted over the image on"), "{told}");
+        }
+        assert!(target.join("foreign").exists());
+        by_hand();
+        place.umount();
+        // In its place.
+        place.mount(image);
+        by_hand();
+        tmpfs();
+        place.run(&["mount", image, &at]);
+        assert!(target.join("usr").exists());
+        place.umount();
+        assert!(target.join("foreign").exists(), "as it was before");
+        place.mount(image);
+        by_hand();
+        place.umount();
+        assert!(target.join("foreign").exists());
+        assert!(place.fail(&["umount", &at]).contains("no image is mounted on"));
+        by_hand();
+    }
+}
