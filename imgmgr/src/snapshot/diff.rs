@@ -7,10 +7,10 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::facts::DirectoryFacts;
-use super::manifest::{Manifest, join};
+use super::manifest::{Manifest, join, names_of};
 use super::tree_tar::TreeTar;
 use crate::layer::limits::MAX_DEPTH;
 use crate::layer::narrow::Opened;
@@ -161,13 +161,7 @@ impl<W: Write> Diff<'_, W> {
         if opaque {
             self.out.whiteout(&join(&path, b".wh..wh..opq"))?;
         }
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&dir)? {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(name);
-            }
-        }
+        let mut names = names_of(&dir)?;
         names.sort_unstable();
         let was = self.base.map_or_else(Vec::new, |base| base.names_in(&path));
         for gone in

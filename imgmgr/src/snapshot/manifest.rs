@@ -74,12 +74,8 @@ impl Manifest {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
         }
-        for entry in Dir::read_from(&dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
+        for name in names_of(&dir)? {
+            let name = name.as_slice();
             let mut stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let child = join(path, name);
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -170,6 +166,18 @@ impl Manifest {
         }
         Some(Self { ids, root, stamps, is_newer: false })
     }
+}
+
+/// The names in a directory; it is not kept open for it.
+pub(super) fn names_of(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {

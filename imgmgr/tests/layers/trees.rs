@@ -357,3 +357,18 @@ fn only_what_was_mounted_by_us_is_unmounted() {
         by_hand();
     }
 }
+
+#[test]
+fn a_deep_tree_takes_one_descriptor_a_level() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    let bundle = place.path("b");
+    place.run(&["unpack", "a:1", bundle.to_str().unwrap()]);
+    const DEPTH: usize = 300;
+    fs::create_dir_all(bundle.join("rootfs").join("d/".repeat(DEPTH))).unwrap();
+    let command = place.command(&["repack", "--refresh", bundle.to_str().unwrap(), "r:1"]);
+    let mut limited = std::process::Command::new("prlimit");
+    limited.arg(format!("--nofile={}", DEPTH + 50)).arg(command.get_program());
+    let out = limited.args(command.get_args()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
