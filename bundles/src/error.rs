@@ -25,6 +25,18 @@ pub enum BundleError {
         /// Why not.
         source: UserError,
     },
+    /// The user namespace lacks an id that the process is to have.
+    #[error("{kind} id {id} is not in the container's user namespace, which has {has}; {remedy}")]
+    Unmapped {
+        /// `user` or `group`.
+        kind: &'static str,
+        /// As in the container.
+        id: u32,
+        /// The ids that it has.
+        has: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// A value that the runtime specification's types refuse.
     #[error("the image makes no valid runtime configuration")]
     Spec {

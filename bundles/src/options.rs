@@ -73,9 +73,13 @@ impl UserNamespace {
 
     /// Whether the container has the group `gid`.
     pub(crate) fn has_group(&self, gid: u32) -> bool {
-        let holds = |r: &IdRange| gid.checked_sub(r.container).is_some_and(|d| d < r.len);
-        self.ranges().is_none_or(|(_, gids)| gids.iter().any(holds))
+        self.ranges().is_none_or(|(_, gids)| holds(&gids, gid))
     }
+}
+
+/// Whether `id` is one of the container's.
+pub(crate) fn holds(ranges: &[IdRange], id: u32) -> bool {
+    ranges.iter().any(|r| id.checked_sub(r.container).is_some_and(|d| d < r.len))
 }
 
 /// Everything that goes before what the image says. `None` and empty leave the image's choice.

@@ -16,7 +16,7 @@ use crate::defaults::{
     self, DEFAULT_ARGS, DEFAULT_CAPABILITIES, DEFAULT_PATH, MASKED_PATHS, READONLY_PATHS,
 };
 use crate::error::BundleError;
-use crate::options::{BundleOptions, IdRange, RootAccess, Terminal, UserNamespace};
+use crate::options::{BundleOptions, IdRange, RootAccess, Terminal, UserNamespace, holds};
 use crate::user::{ResolvedUser, resolve_user};
 
 /// The version of the runtime specification that the result follows.
@@ -38,6 +38,7 @@ pub fn runtime_spec(
     let name = options.user.clone().or(config.user().clone()).unwrap_or_default();
     let user = resolve_user(&name, rootfs)
         .map_err(|source| BundleError::User { user: name.clone(), source })?;
+    check_mapped(&user, &options.user_namespace)?;
     let image_env = config.env().clone().unwrap_or_default();
     let env = environment(&image_env, options, &user)?;
     let image_args = (config.entrypoint().clone(), config.cmd().clone());
@@ -67,6 +68,38 @@ pub fn to_json(spec: &Spec) -> Vec<u8> {
     let mut text = serde_json::to_vec_pretty(&value).expect("a value is always serialisable");
     text.push(b'\n');
     text
+}
+
+/// Refuses a user that no runtime could switch to.
+fn check_mapped(user: &ResolvedUser, namespace: &UserNamespace) -> Result<(), BundleError> {
+    let Some((uids, gids)) = namespace.ranges() else { return Ok(()) };
+    let remedy = if namespace.is_rootless() {
+        "`--user 0` runs it as root there, who is you on the host"
+    } else {
+        "map it by `--uid-map` and `--gid-map`, or choose another user by `--user`"
+    };
+    let check = |kind, id, ranges: &[IdRange]| {
+        if holds(ranges, id) {
+            return Ok(());
+        }
+        Err(BundleError::Unmapped { kind, id, has: listed(ranges), remedy })
+    };
+    check("user", user.uid, &uids)?;
+    check("group", user.gid, &gids)?;
+    let groups = if namespace.is_rootless() { &[] } else { user.additional_gids.as_slice() };
+    groups.iter().try_for_each(|gid| check("group", *gid, &gids))
+}
+
+fn listed(ranges: &[IdRange]) -> String {
+    let range = |r: &IdRange| match r.len {
+        0 => "none".to_owned(),
+        1 => r.container.to_string(),
+        len => format!("{} to {}", r.container, u64::from(r.container) + u64::from(len) - 1),
+    };
+    if ranges.is_empty() {
+        return "none".to_owned();
+    }
+    ranges.iter().map(range).collect::<Vec<_>>().join(", ")
 }
 
 /// A given entrypoint takes the image's command away, as Docker has it.
@@ -351,6 +384,33 @@ mod tests {
         let sys = &rootless["mounts"][3];
         assert_eq!((sys["type"].as_str(), sys["source"].as_str()), (Some("none"), Some("/sys")));
         assert_eq!(sys["options"][0], "rbind");
+    }
+
+    #[test]
+    fn a_user_that_the_namespace_lacks_is_refused_by_name() {
+        let told = |user: &str, user_namespace: UserNamespace| {
+            let config = format!(r#"{{"Cmd":["x"],"User":"{user}"}}"#);
+            let options = BundleOptions { user_namespace, ..BundleOptions::default() };
+            spec(&config, &options).err().map(|error| error.to_string())
+        };
+        let rootless = UserNamespace::Rootless { uid: 1000, gid: 100 };
+        let lacks = |what: &str, has: &str, remedy: &str| {
+            Some(format!(
+                "{what} is not in the container's user namespace, which has {has}; {remedy}"
+            ))
+        };
+        let remedy = "`--user 0` runs it as root there, who is you on the host";
+        assert_eq!(told("1000", rootless.clone()), lacks("user id 1000", "0", remedy));
+        assert_eq!(told("0:5", rootless.clone()), lacks("group id 5", "0", remedy));
+        assert_eq!(told("0", rootless), None);
+        let range = |container, len| IdRange { container, host: 100_000, len };
+        let (uids, gids) = (vec![range(0, 10), range(1000, 1)], vec![range(0, 10)]);
+        let mapped = UserNamespace::Mapped { uids, gids };
+        let remedy = "map it by `--uid-map` and `--gid-map`, or choose another user by `--user`";
+        assert_eq!(told("10:0", mapped.clone()), lacks("user id 10", "0 to 9, 1000", remedy));
+        assert_eq!(told("9:10", mapped.clone()), lacks("group id 10", "0 to 9", remedy));
+        assert_eq!(told("1000:9", mapped), None);
+        assert_eq!(told("1000:1000", UserNamespace::Host), None);
     }
 
     #[test]

@@ -201,7 +201,7 @@ fn fill(
         .map_err(|source| UnpackError::Bundle { source })?;
     let config = bundle.join("config.json");
     fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
-    write_manifest(bundle, &rootfs, BundleIds::of(&options.ownership))?;
+    write_manifest(bundle, &rootfs, BundleIds::of(&options.ownership), durability)?;
     if let Some((store, image)) = image.pin {
         pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
     }
@@ -217,27 +217,27 @@ pub fn repack_bundle<W: Write>(
     bundle: &Path,
     output: W,
     options: DiffOptions,
+    durability: Durability,
 ) -> Result<(W, DiffSummary), UnpackError> {
     let mut base = read_manifest(bundle)?;
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
-    let (output, summary) = diff_flat(rootfs.as_fd(), &mut base, output, options)
-        .map_err(io_error("read the changes of", &path))?;
-    if summary.reopened > 0 {
-        save_manifest(bundle, &base)?;
-    }
-    Ok((output, summary))
+    let written = diff_flat(rootfs.as_fd(), &mut base, output, options)
+        .map_err(io_error("read the changes of", &path));
+    let saved = if base.is_newer() { save_manifest(bundle, &base, durability) } else { Ok(()) };
+    let written = written?;
+    saved.map(|()| written)
 }
 
 /// Takes the bundle's root file system as it is now for the base of the next `repack`.
 ///
 /// # Errors
 /// [`UnpackError::Io`], [`UnpackError::Manifest`].
-pub fn refresh_bundle(bundle: &Path) -> Result<(), UnpackError> {
+pub fn refresh_bundle(bundle: &Path, durability: Durability) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
     let ids = read_manifest(bundle)?.ids().clone();
-    write_manifest(bundle, &rootfs, ids)
+    write_manifest(bundle, &rootfs, ids, durability)
 }
 
 fn read_manifest(bundle: &Path) -> Result<Manifest, UnpackError> {
@@ -248,15 +248,29 @@ fn read_manifest(bundle: &Path) -> Result<Manifest, UnpackError> {
     Manifest::parse(&text).ok_or(UnpackError::Manifest { path })
 }
 
-fn write_manifest(bundle: &Path, rootfs: &File, ids: BundleIds) -> Result<(), UnpackError> {
+fn write_manifest(
+    bundle: &Path,
+    rootfs: &File,
+    ids: BundleIds,
+    durability: Durability,
+) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
     let manifest = Manifest::of(rootfs.as_fd(), ids).map_err(io_error("read", &path))?;
-    save_manifest(bundle, &manifest)
+    save_manifest(bundle, &manifest, durability)
 }
 
-fn save_manifest(bundle: &Path, manifest: &Manifest) -> Result<(), UnpackError> {
+fn save_manifest(
+    bundle: &Path,
+    manifest: &Manifest,
+    durability: Durability,
+) -> Result<(), UnpackError> {
     let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
-    fs::write(&new, manifest.to_text()).map_err(io_error("write", &new))?;
+    let mut file = File::create(&new).map_err(io_error("create", &new))?;
+    file.write_all(manifest.to_text().as_bytes()).map_err(io_error("write", &new))?;
+    if durability == Durability::Durable {
+        // A rename may reach the disk before what it renames.
+        file.sync_data().map_err(io_error("sync", &new))?;
+    }
     fs::rename(&new, &path).map_err(io_error("rename", &new))
 }
 

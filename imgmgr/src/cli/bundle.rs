@@ -68,14 +68,15 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
     let (image, lease) = load_base(context, &base, &args.platform)?;
     let latest = epoch()?;
     let sink = LayerSink::new(&store, &lease).map_err(CommandError::run)?;
-    let (sink, summary) =
-        repack_bundle(&args.bundle, sink, DiffOptions { latest }).map_err(CommandError::run)?;
+    let durability = context.unpack_options().durability;
+    let (sink, summary) = repack_bundle(&args.bundle, sink, DiffOptions { latest }, durability)
+        .map_err(CommandError::run)?;
     let note = LayerNote { created: created(latest), created_by: args.created_by.clone() };
     let target = sink.finish(&image, Placement::OnTop, &note).map_err(CommandError::run)?;
     let name = imgmgr::reference::Reference::parse(&args.name).map_err(CommandError::usage)?;
     store.tag(&ImageEntry::new(&name.to_string(), target.clone()))?;
     if args.refresh {
-        refresh_bundle(&args.bundle).map_err(CommandError::run)?;
+        refresh_bundle(&args.bundle, durability).map_err(CommandError::run)?;
         pin_bundle(&store, &args.bundle, &target)?;
     }
     line(format_args!("{} ({} entries)", target.digest, summary.entries))

@@ -9,7 +9,7 @@ use imgmgr::snapshot::{
     IdMapping, Snapshot, SnapshotError, SnapshotKind, Snapshots, detached, detached_sealed,
 };
 use imgmgr::store::Lease;
-use imgmgr::upkeep::UpkeepError;
+use imgmgr::upkeep::{MountedOn, UpkeepError, mounted_on};
 use serde_json::json;
 
 use super::args::{
@@ -134,10 +134,12 @@ fn discard_view(context: &Context, id: &str, target: &Path) -> Done {
         let message = format!("an image is mounted on `{at}` already; `imgmgr umount {at}` first");
         CommandError::run(message)
     };
-    if is_mount_point(target)? {
-        return Err(busy());
-    }
     let snapshot = context.snapshots()?.get(id).map_err(CommandError::run)?;
+    match look_at(&snapshot, target)? {
+        MountedOn::Top => return Err(busy()),
+        MountedOn::Covered => return Err(covered(target)),
+        MountedOn::Not => {}
+    }
     if snapshot.record().kind == SnapshotKind::Active {
         return Err(CommandError::run(format!(
             "`{at}` was unmounted by other means, and its changes are kept: \
@@ -151,11 +153,15 @@ fn discard_view(context: &Context, id: &str, target: &Path) -> Done {
     }
 }
 
-fn is_mount_point(dir: &Path) -> Done<bool> {
-    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
-    let failed = |e| CommandError::file("look at", dir, std::io::Error::from(e));
-    let stat = statx(CWD, dir, AtFlags::empty(), StatxFlags::empty()).map_err(failed)?;
-    Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+fn look_at(snapshot: &Snapshot, target: &Path) -> Done<MountedOn> {
+    mounted_on(snapshot, target).map_err(|e| CommandError::file("look at", target, e))
+}
+
+fn covered(target: &Path) -> CommandError {
+    let at = target.display();
+    CommandError::run(format!(
+        "something else is mounted over the image on `{at}`; `umount {at}` takes that away"
+    ))
 }
 
 /// The snapshot of what is mounted on `target`.
@@ -181,7 +187,12 @@ pub(crate) fn umount(context: &Context, args: &UmountArgs) -> Done {
     let target = absolute(&args.target)?;
     // Only what we mounted is unmounted.
     let snapshot = mounted(context, &target)?;
-    unmount(&target)?;
+    match look_at(&snapshot, &target)? {
+        MountedOn::Top => unmount(&target)?,
+        MountedOn::Covered => return Err(covered(&target)),
+        // By other means, or a `mount` was killed.
+        MountedOn::Not => {}
+    }
     let snapshots = snapshots_for(context, snapshot.record().kind)?;
     snapshots.remove(&mount_id(&target)).map_err(CommandError::run)
 }

@@ -14,9 +14,8 @@ const FILE: u32 = 0o400;
 /// A file that can be read, or a directory that can be read and searched, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    fd: OwnedFd,
-    /// What it is set to in the end.
-    narrow: Option<Mode>,
+    /// What is set to which mode in the end.
+    narrow: Option<(OwnedFd, Mode)>,
 }
 
 impl Opened {
@@ -38,7 +37,7 @@ impl Opened {
     ) -> Result<(OwnedFd, Self), Errno> {
         let fd = openat(dir, name, OFlags::PATH | flags, Mode::empty())?;
         let narrow = widen_by(fd.as_fd(), &fstat(&fd)?, needed)?;
-        let opened = Self { fd, narrow };
+        let opened = Self { narrow: narrow.map(|mode| (fd, mode)) };
         Ok((openat(dir, name, OFlags::RDONLY | flags, Mode::empty())?, opened))
     }
 
@@ -55,9 +54,9 @@ impl Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        if let Some(mode) = self.narrow {
+        if let Some((fd, mode)) = &self.narrow {
             // It is ours, and we could a moment ago.
-            let _ = set_mode(self.fd.as_fd(), mode);
+            let _ = set_mode(fd.as_fd(), *mode);
         }
     }
 }

@@ -7,10 +7,10 @@
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::facts::DirectoryFacts;
-use super::manifest::{Manifest, join};
+use super::manifest::{Manifest, join, names_of};
 use super::tree_tar::TreeTar;
 use crate::layer::limits::MAX_DEPTH;
 use crate::layer::narrow::Opened;
@@ -37,8 +37,6 @@ pub struct DiffSummary {
     pub whiteouts: u64,
     /// Bytes of file data.
     pub bytes: u64,
-    /// Unchanged directories of a flat tree that were opened by force, which changes their stamps.
-    pub reopened: u64,
 }
 
 /// What no layer can hold; within an [`io::Error`].
@@ -63,7 +61,7 @@ pub enum DiffRefused {
         "the owner of `{path}`, {uid}:{gid}, is not in the bundle's id map; change it to one that is"
     )]
     Unmapped {
-        /// Beneath the root.
+        /// Beneath the root; `/` is the root itself.
         path: String,
         /// User id on the host.
         uid: u32,
@@ -86,11 +84,11 @@ pub fn diff<W: Write>(
     let root = DirectoryFacts::of(base_root)?;
     let out = TreeTar::new(output, options);
     let diff = Diff { base: None, root: Some(&root), out, reopened: Vec::new() };
-    Ok(diff.run(upper)?.0)
+    diff.run(upper).0
 }
 
 /// Writes what changed in the flat tree `root` since `base` was taken of it as an uncompressed
-/// layer. `base` learns the new stamps of what was opened by force.
+/// layer. `base` learns the new stamps of what was opened by force, also when this fails.
 ///
 /// # Errors
 /// Those of reading the tree and of `output`; [`DiffRefused`].
@@ -102,12 +100,11 @@ pub fn diff_flat<W: Write>(
 ) -> io::Result<(W, DiffSummary)> {
     let out = TreeTar::new(output, options).of_ids(base.ids());
     let diff = Diff { base: Some(base), root: base.root(), out, reopened: Vec::new() };
-    let ((output, mut summary), reopened) = diff.run(root)?;
+    let (written, reopened) = diff.run(root);
     for (path, stat) in reopened {
         base.stamp(path, &stat);
-        summary.reopened += 1;
     }
-    Ok((output, summary))
+    written
 }
 
 /// Directories, and how they are after they were opened by force.
@@ -123,11 +120,15 @@ struct Diff<'b, W: Write> {
 }
 
 impl<W: Write> Diff<'_, W> {
-    fn run(mut self, root: BorrowedFd<'_>) -> io::Result<((W, DiffSummary), Reopened)> {
+    fn run(mut self, root: BorrowedFd<'_>) -> (io::Result<(W, DiffSummary)>, Reopened) {
+        let walked = self.walk(root);
+        (walked.and_then(|()| self.out.finish()), self.reopened)
+    }
+
+    fn walk(&mut self, root: BorrowedFd<'_>) -> io::Result<()> {
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         let stat = rustix::fs::fstat(&root)?;
-        self.directory(root, &stat, Vec::new(), 0)?;
-        Ok((self.out.finish()?, self.reopened))
+        self.directory(root, &stat, Vec::new(), 0)
     }
 
     fn is_unchanged_directory(&self, dir: &OwnedFd, path: &[u8], stat: &Stat) -> io::Result<bool> {
@@ -160,13 +161,7 @@ impl<W: Write> Diff<'_, W> {
         if opaque {
             self.out.whiteout(&join(&path, b".wh..wh..opq"))?;
         }
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&dir)? {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(name);
-            }
-        }
+        let mut names = names_of(&dir)?;
         names.sort_unstable();
         let was = self.base.map_or_else(Vec::new, |base| base.names_in(&path));
         for gone in
@@ -197,13 +192,13 @@ impl<W: Write> Diff<'_, W> {
             FileType::Directory => {
                 let (fd, opened) = Opened::directory(dir, name)?;
                 let is_reopened = opened.is_by_force() && self.is_unchanged(&path, &stat);
-                self.directory(fd, &stat, path.clone(), depth + 1)?;
+                let walked = self.directory(fd, &stat, path.clone(), depth + 1);
                 drop(opened);
                 if is_reopened {
                     let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
                     self.reopened.push((path, stat));
                 }
-                Ok(())
+                walked
             }
             _ if self.is_unchanged(&path, &stat) => Ok(()),
             FileType::CharacterDevice if stat.st_rdev == 0 => {

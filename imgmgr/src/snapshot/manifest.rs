@@ -52,6 +52,8 @@ pub struct Manifest {
     ids: BundleIds,
     root: Option<DirectoryFacts>,
     stamps: BTreeMap<Vec<u8>, Stamp>,
+    /// Some stamp is newer than what the manifest was read from.
+    is_newer: bool,
 }
 
 impl Manifest {
@@ -61,7 +63,8 @@ impl Manifest {
     /// Those of reading directories.
     pub fn of(root: BorrowedFd<'_>, ids: BundleIds) -> io::Result<Self> {
         let facts = DirectoryFacts::of(root)?;
-        let mut manifest = Self { ids, root: Some(facts), stamps: BTreeMap::new() };
+        let mut manifest =
+            Self { ids, root: Some(facts), stamps: BTreeMap::new(), is_newer: false };
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
         manifest.add_directory(root, &[], 0)?;
         Ok(manifest)
@@ -71,12 +74,8 @@ impl Manifest {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
         }
-        for entry in Dir::read_from(&dir)? {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if name == b"." || name == b".." {
-                continue;
-            }
+        for name in names_of(&dir)? {
+            let name = name.as_slice();
             let mut stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let child = join(path, name);
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
@@ -110,6 +109,13 @@ impl Manifest {
     /// Takes `path` for unchanged as it is now.
     pub(super) fn stamp(&mut self, path: Vec<u8>, stat: &Stat) {
         self.stamps.insert(path, Stamp::of(stat));
+        self.is_newer = true;
+    }
+
+    /// Whether something was opened by force since it was read, so that it is to be written again.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        self.is_newer
     }
 
     /// The names that were in the directory `dir`, sorted.
@@ -158,8 +164,20 @@ impl Manifest {
             let changed = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
             stamps.insert(decode_path(words.next()?)?, Stamp { inode, changed });
         }
-        Some(Self { ids, root, stamps })
+        Some(Self { ids, root, stamps, is_newer: false })
     }
+}
+
+/// The names in a directory; it is not kept open for it.
+pub(super) fn names_of(dir: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {

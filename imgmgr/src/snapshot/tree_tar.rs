@@ -16,13 +16,17 @@ use crate::xattrs::{self, Xattrs};
 /// Bytes of a file that are copied at a time.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// User and group id, as a layer tells them.
+type LayerOwner = (u32, u32);
+
 /// Writes files, directories and whiteouts in the order given.
 pub(super) struct TreeTar<W: Write> {
     tar: TarWriter<W>,
     options: DiffOptions,
     ids: BundleIds,
-    /// The first path of each file with several names, by device and inode.
-    links: HashMap<(u64, u64), Vec<u8>>,
+    /// The first path of each file with several names, and its owner in the layer, by device and
+    /// inode.
+    links: HashMap<(u64, u64), (Vec<u8>, LayerOwner)>,
     summary: DiffSummary,
     buffer: Vec<u8>,
 }
@@ -75,16 +79,29 @@ impl<W: Write> TreeTar<W> {
             // A socket means nothing without the process that made it.
             FileType::Directory | FileType::Socket | FileType::Unknown => return Ok(()),
         };
-        if stat.st_nlink > 1 {
-            let file = (stat.st_dev, stat.st_ino);
-            if let Some(first) = self.links.get(&file) {
-                let link = first.clone();
-                let entry =
-                    Entry { link, ..self.entry(path, stat, EntryKind::HardLink, Vec::new())? };
-                return self.write(&entry);
-            }
-            self.links.insert(file, path.to_vec());
+        let link_of = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
+        if let Some((first, owner)) = link_of.and_then(|file| self.links.get(&file)) {
+            let (link, (uid, gid)) = (first.clone(), *owner);
+            // Who unpacks it may set the owner of each name: that of the last one counts.
+            let entry = self.entry(path, stat, EntryKind::HardLink, Vec::new())?;
+            return self.write(&Entry { link, uid, gid, ..entry });
         }
+        let owner = self.first(dir, name, path, stat, kind)?;
+        if let Some(file) = link_of {
+            self.links.insert(file, (path.to_vec(), owner));
+        }
+        Ok(())
+    }
+
+    /// Writes a file by its first name, and returns its owner in the layer.
+    fn first(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        path: &[u8],
+        stat: &Stat,
+        kind: EntryKind,
+    ) -> io::Result<LayerOwner> {
         if kind == EntryKind::Regular {
             let (file, _until_read) = Opened::file(dir, name)?;
             return self.file(path, file, stat);
@@ -93,7 +110,8 @@ impl<W: Write> TreeTar<W> {
         if kind == EntryKind::Symlink {
             entry.link = readlinkat(dir, name, Vec::new())?.into_bytes();
         }
-        self.write(&entry)
+        self.write(&entry)?;
+        Ok((entry.uid, entry.gid))
     }
 
     /// Writes the mark that hides `path`'s last component.
@@ -104,7 +122,7 @@ impl<W: Write> TreeTar<W> {
         self.write(&entry)
     }
 
-    fn file(&mut self, path: &[u8], file: OwnedFd, found: &Stat) -> io::Result<()> {
+    fn file(&mut self, path: &[u8], file: OwnedFd, found: &Stat) -> io::Result<LayerOwner> {
         let mut stat = rustix::fs::fstat(&file)?;
         // It may be opened by force.
         stat.st_mode = found.st_mode;
@@ -122,7 +140,7 @@ impl<W: Write> TreeTar<W> {
             left -= u64::try_from(n).unwrap_or_default();
         }
         self.summary.bytes += entry.size;
-        Ok(())
+        Ok((entry.uid, entry.gid))
     }
 
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
@@ -139,6 +157,7 @@ impl<W: Write> TreeTar<W> {
     ) -> io::Result<Entry> {
         let owner = self.ids.to_layer((stat.st_uid, stat.st_gid), &mut xattrs);
         let (uid, gid) = owner.ok_or_else(|| {
+            let path = if path.is_empty() { b"/" } else { path };
             let path = String::from_utf8_lossy(path).into_owned();
             io::Error::other(DiffRefused::Unmapped { path, uid: stat.st_uid, gid: stat.st_gid })
         })?;

@@ -17,6 +17,7 @@ mod usage;
 
 pub use fsck::Repair;
 pub use gc::Collected;
+pub use mounts::{MountedOn, mounted_on};
 pub use pins::{BASE, pin_bundle};
 pub use usage::{LayerUsage, PartUsage, SnapshotUsage, TotalUsage};
 

@@ -3,11 +3,90 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
+use crate::snapshot::Snapshot;
 
 /// Most bytes of one namespace's table that are read: more than 100,000 mounts.
 const MAX_MOUNTINFO_BYTES: u64 = 64 << 20;
+
+/// What of a snapshot is mounted on a directory, in the caller's mount namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountedOn {
+    /// Nothing; what is mounted there is somebody else's.
+    Not,
+    /// It is what the directory shows.
+    Top,
+    /// Something else is mounted over it.
+    Covered,
+}
+
+/// Returns what of `snapshot` is mounted on `target`, a path without links.
+///
+/// Kernel: `STATX_MNT_ID`, Linux 5.8. Fallback: the last mount on `target` is the one that shows.
+///
+/// # Errors
+/// Those of looking at `target` and of reading the table of mounts.
+pub fn mounted_on(snapshot: &Snapshot, target: &Path) -> io::Result<MountedOn> {
+    let stat = statx(CWD, target, AtFlags::empty(), StatxFlags::MNT_ID)?;
+    let has_id = stat.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    let mut table = Vec::new();
+    File::open("/proc/self/mountinfo")?.take(MAX_MOUNTINFO_BYTES).read_to_end(&mut table)?;
+    let mut parts = snapshot.own_directories();
+    parts.extend(snapshot.record().lowers.iter().cloned());
+    let top = has_id.then_some(stat.stx_mnt_id);
+    let parts: Vec<String> = parts.iter().map(|part| real(part).to_string_lossy().into()).collect();
+    Ok(found_on(&String::from_utf8_lossy(&table), target, top, &parts))
+}
+
+fn found_on(table: &str, target: &Path, top: Option<u64>, parts: &[String]) -> MountedOn {
+    let target = escaped(target);
+    let on_target = |line: &&str| line.split(' ').nth(4) == Some(target.as_str());
+    let mounts: Vec<&str> = table.lines().filter(on_target).collect();
+    let id = |line: &str| line.split(' ').next().and_then(|id| id.parse().ok());
+    let shown = match top {
+        Some(_) => mounts.iter().find(|line| id(line) == top),
+        None => mounts.last(),
+    };
+    if shown.is_some_and(|line| is_made_of(line, parts)) {
+        return MountedOn::Top;
+    }
+    let is_there = mounts.iter().any(|line| is_made_of(line, parts));
+    if is_there { MountedOn::Covered } else { MountedOn::Not }
+}
+
+/// Whether one of the directories `parts` is the root of a mount, or among overlayfs' options.
+fn is_made_of(line: &str, parts: &[String]) -> bool {
+    let root = line.split(' ').nth(3).unwrap_or_default();
+    let (kind, options) = line.split_once(" - ").map_or(("", ""), |(_, source)| {
+        let mut words = source.split(' ');
+        (words.next().unwrap_or_default(), words.next_back().unwrap_or_default())
+    });
+    let values = options.split(',').filter_map(|option| option.split_once('='));
+    let values = values.flat_map(|(_, value)| [value].into_iter().chain(value.split(':')));
+    let of_overlay = values.filter(|_| kind == "overlay");
+    [root].into_iter().chain(of_overlay).any(|shown| {
+        let shown = unescaped(shown.strip_suffix("//deleted").unwrap_or(shown));
+        // A layer whose path no list of options can hold.
+        shown.starts_with("/proc/self/fd/")
+            || parts.iter().any(|part| is_same_directory(&shown, part))
+    })
+}
+
+/// Reads `\ooo` for bytes that would end a word.
+fn unescaped(word: &str) -> String {
+    let mut parts = word.split('\\');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.extend(code.or(Some(b'\\')));
+        bytes.extend(part.bytes().skip(if code.is_some() { 3 } else { 0 }));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
 
 /// Returns those of the layers `names` in the directory `root` that some mount of a process that
 /// we may look at uses.
@@ -16,7 +95,7 @@ pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> 
     if names.is_empty() {
         return mounted;
     }
-    let root = escaped(&root.canonicalize().unwrap_or_else(|_| root.to_owned()));
+    let root = escaped(&real(root));
     for table in tables() {
         for path in paths(&table) {
             let layer = path.strip_suffix("/tree").and_then(|layer| layer.rsplit_once('/'));
@@ -31,13 +110,14 @@ pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> 
 
 /// True if one of these directories, each of a directory of its own name, is part of a mount.
 pub(super) fn is_mounted(directories: &[PathBuf]) -> bool {
-    let wanted: Vec<String> = directories
-        .iter()
-        .map(|path| escaped(&path.canonicalize().unwrap_or_else(|_| path.clone())))
-        .collect();
+    let wanted: Vec<String> = directories.iter().map(|path| escaped(&real(path))).collect();
     tables().any(|table| {
         paths(&table).any(|path| wanted.iter().any(|wanted| is_same_directory(path, wanted)))
     })
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// Everything in a table that may be a path.
@@ -88,6 +168,31 @@ fn read_table(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_of_the_snapshot_is_its_mount() {
+        let ours = "36 35 0:50 / /m rw - overlay none ro,lowerdir+=/s/l/a/tree\n";
+        let bound = "37 35 8:1 /s/l/a/tree /m ro - ext4 /dev/sda rw\n";
+        let foreign =
+            "38 36 0:51 / /m rw - tmpfs /s/l/x/tree rw\n39 35 0:52 / /n rw - tmpfs t rw\n";
+        let parts = ["/s/l/a/tree".to_owned()];
+        let on = |table: &str, top| found_on(table, Path::new("/m"), top, &parts);
+        for own in [ours, bound] {
+            let id = own.split(' ').next().and_then(|id| id.parse().ok());
+            assert_eq!((on(own, id), on(own, None)), (MountedOn::Top, MountedOn::Top));
+            let both = own.to_owned() + foreign;
+            assert_eq!(
+                (on(&both, Some(38)), on(&both, None)),
+                (MountedOn::Covered, MountedOn::Covered)
+            );
+            assert_eq!(on(&both, id), MountedOn::Top);
+        }
+        assert_eq!((on(foreign, Some(38)), on(foreign, None)), (MountedOn::Not, MountedOn::Not));
+        assert_eq!(on("", Some(1)), MountedOn::Not);
+        let odd = "40 35 0:50 / /m rw - overlay none ro,lowerdir+=/o\\054d:\\040d/a/tree,x=y\n";
+        let odd = found_on(odd, Path::new("/m"), None, &["/o,d: d/a/tree".to_owned()]);
+        assert_eq!(odd, MountedOn::Top);
+    }
 
     #[test]
     fn options_and_roots_name_places() {

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::{Head, Tar, has, imgmgr};
+use crate::support::{Head, Tar, can_run, has, has_static_busybox, imgmgr};
 use crate::upkeep::Place;
 
 const NOBODY: u32 = 65_534;
@@ -48,15 +48,22 @@ fn run_in(bundle: &Path, runtime: &mut Command, script: &str) -> String {
     let mut config = config(bundle);
     config["process"]["args"] = json!(["/bin/sh", "-c", script]);
     fs::write(bundle.join("config.json"), config.to_string()).unwrap();
-    let id = format!("imgmgr-test-{}", bundle.file_name().unwrap().display());
+    let name = bundle.file_name().unwrap().display();
+    let id = format!("imgmgr-test-{name}-{}", std::process::id());
     let out = runtime.args(["run", "--no-pivot", "--bundle"]).arg(bundle).arg(id).output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
 
+fn nobody_makes_user_namespaces() -> bool {
+    let mut unshare = Command::new("unshare");
+    let status = unshare.args(["-rm", "true"]).uid(NOBODY).gid(NOBODY).current_dir("/").status();
+    can_run("user namespaces without root", status.is_ok_and(|status| status.success()))
+}
+
 #[test]
 fn mapped_owners_go_back_through_their_map() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::alone() else { return };
     place.image("a:1", &layers());
     let bundle = place.path("mapped");
     let at = bundle.to_str().unwrap();
@@ -71,7 +78,7 @@ fn mapped_owners_go_back_through_their_map() {
     assert_eq!(linux["uidMappings"], map(100_000));
     assert_eq!(linux["gidMappings"], map(200_000));
     assert!(linux["namespaces"].as_array().unwrap().contains(&json!({"type": "user"})));
-    if has("runc") && has("busybox") {
+    if has("runc") && has_static_busybox() {
         fs::set_permissions(place.dir.path(), Permissions::from_mode(0o755)).unwrap();
         let mut runc = Command::new("runc");
         runc.arg("--root").arg(place.path("state"));
@@ -93,6 +100,9 @@ fn mapped_owners_go_back_through_their_map() {
     assert_eq!((of("etc"), of("etc/hi"), of("home/u/f")), ((0, 0), (33, 0), (33, 300)));
     assert_eq!(of(""), (1, 0));
     place.umount();
+    chown(&root, Some(5), Some(5)).unwrap();
+    let told = place.fail(&["repack", at, "r:3"]);
+    assert!(told.contains("the owner of `/`, 5:5, is not in"), "{told}");
     let none = place.path("none");
     let lacks = ["--uid-map", "1:100001:65535", "--gid-map", "0:200000:65536"];
     let told = place.fail(&[&["unpack"], &lacks[..], &["a:1", none.to_str().unwrap()]].concat());
@@ -133,7 +143,7 @@ impl User {
 
 #[test]
 fn what_nobody_unpacks_goes_back_with_its_owners() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::alone() else { return };
     place.image("a:1", &layers());
     let archive = place.path("a.tar");
     let archive = archive.to_str().unwrap();
@@ -153,11 +163,15 @@ fn what_nobody_unpacks_goes_back_with_its_owners() {
     for _ in 0..2 {
         assert!(user.run(&["repack", "b", "r:0"]).contains("(0 entries)"));
     }
+    fs::write(root.join("sys/.wh.x"), b"").unwrap();
+    assert!(!user.output(&["repack", "b", "r:0"]).status.success());
+    fs::remove_file(root.join("sys/.wh.x")).unwrap();
+    assert!(user.run(&["repack", "b", "r:0"]).contains("(1 entries)"), "of `sys` only");
     assert_eq!(mode("shut"), 0, "repack opened it for a while");
     let linux = &config(&bundle)["linux"];
     let map = json!([{"containerID": 0, "hostID": NOBODY, "size": 1}]);
     assert_eq!((&linux["uidMappings"], &linux["gidMappings"]), (&map, &map));
-    if has("runc") && has("busybox") {
+    if has("runc") && has_static_busybox() && nobody_makes_user_namespaces() {
         let mut runc = Command::new("runc");
         runc.arg("--root").arg(user.dir.join("state")).uid(NOBODY).gid(NOBODY);
         let script = "busybox id -u; cd /home/u && busybox chmod 600 f && echo more >> f";

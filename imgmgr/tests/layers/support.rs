@@ -403,6 +403,20 @@ pub(crate) fn has(program: &str) -> bool {
     can_run(program, std::env::split_paths(&path).any(|dir| dir.join(program).exists()))
 }
 
+/// True if `/bin/busybox` runs where there are no libraries: no program header names a loader.
+pub(crate) fn has_static_busybox() -> bool {
+    let bytes = fs::read("/bin/busybox").unwrap_or_default();
+    let number = |at: usize, len: usize| -> usize {
+        let field = bytes.get(at..at + len).unwrap_or_default();
+        field.iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte))
+    };
+    // Of 64 bits and little-endian: where the headers are, and their size and number.
+    let (start, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    const PT_INTERP: usize = 3;
+    let is_static = (0..count).all(|i| number(start + i * size, 4) != PT_INTERP);
+    can_run("a static busybox", bytes.starts_with(b"\x7fELF\x02\x01") && is_static)
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     flate2::read::GzEncoder::new(bytes, flate2::Compression::fast()).read_to_end(&mut out).unwrap();

@@ -173,7 +173,7 @@ fn snapshots_have_names_and_a_life_of_their_own() {
 
 #[test]
 fn a_user_namespace_mounts_without_being_root() {
-    let Some(place) = Place::new() else { return };
+    let Some(place) = Place::alone() else { return };
     let works = std::process::Command::new("unshare").args(["-rm", "true"]).status();
     if !crate::support::can_run("user namespaces", works.is_ok_and(|status| status.success())) {
         return;
@@ -316,4 +316,59 @@ fn what_was_unmounted_by_other_means_can_be_mounted_again() {
         assert!(told.contains(&format!("no image is mounted on `{at}`")), "{told}");
     }
     assert!(place.fail(&["umount", "/"]).contains("no image is mounted on `/`"));
+}
+
+#[test]
+fn only_what_was_mounted_by_us_is_unmounted() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    place.image("one:1", &layers()[..1]);
+    let (at, target) = (place.mount_point(), place.path("m"));
+    let tmpfs = || {
+        let mut mount = std::process::Command::new("mount");
+        assert!(mount.args(["-t", "tmpfs", "foreign", &at]).status().unwrap().success());
+        fs::write(target.join("foreign"), b"").unwrap();
+    };
+    let by_hand = || kernel::mount::detach(target.as_path()).unwrap();
+    for image in ["a:1", "one:1"] {
+        // Over the image.
+        place.mount(image);
+        tmpfs();
+        for args in [&["umount", &at][..], &["mount", image, &at]] {
+            let told = place.fail(args);
+            assert!(told.contains("something else is mounted over the image on"), "{told}");
+        }
+        assert!(target.join("foreign").exists());
+        by_hand();
+        place.umount();
+        // In its place.
+        place.mount(image);
+        by_hand();
+        tmpfs();
+        place.run(&["mount", image, &at]);
+        assert!(target.join("usr").exists());
+        place.umount();
+        assert!(target.join("foreign").exists(), "as it was before");
+        place.mount(image);
+        by_hand();
+        place.umount();
+        assert!(target.join("foreign").exists());
+        assert!(place.fail(&["umount", &at]).contains("no image is mounted on"));
+        by_hand();
+    }
+}
+
+#[test]
+fn a_deep_tree_takes_one_descriptor_a_level() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &layers());
+    let bundle = place.path("b");
+    place.run(&["unpack", "a:1", bundle.to_str().unwrap()]);
+    const DEPTH: usize = 300;
+    fs::create_dir_all(bundle.join("rootfs").join("d/".repeat(DEPTH))).unwrap();
+    let command = place.command(&["repack", "--refresh", bundle.to_str().unwrap(), "r:1"]);
+    let mut limited = std::process::Command::new("prlimit");
+    limited.arg(format!("--nofile={}", DEPTH + 50)).arg(command.get_program());
+    let out = limited.args(command.get_args()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
 }

@@ -5,13 +5,36 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use crate::support::{Head, TAR, Tar, can_run, digest, imgmgr, is_root, record, write_layout};
 
+/// Held for reading by tests that mount, and for writing by those that make mount namespaces: a
+/// namespace keeps what was mounted when it was made, and the command looks into every namespace.
+static MOUNTS: RwLock<()> = RwLock::new(());
+
+/// Until it is dropped no test mounts.
+pub(crate) fn no_mounts() -> RwLockWriteGuard<'static, ()> {
+    MOUNTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Mounts {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
+}
+
+impl Mounts {
+    fn shared() -> Self {
+        Self::Shared { _guard: MOUNTS.read().unwrap_or_else(PoisonError::into_inner) }
+    }
+}
+
 /// A data directory with images in it, and a directory to mount on.
 pub(crate) struct Place {
     pub(crate) dir: tempfile::TempDir,
+    /// Dropped last, when nothing is mounted any more.
+    _mounts: Mounts,
 }
 
 impl Place {
@@ -20,13 +43,22 @@ impl Place {
         Self::inside(tempfile::tempdir().unwrap())
     }
 
+    /// As [`Place::new`], for a test that makes mount namespaces.
+    pub(crate) fn alone() -> Option<Self> {
+        Self::with(tempfile::tempdir().unwrap(), || Mounts::Alone { _guard: no_mounts() })
+    }
+
     /// As [`Place::new`], on the file system of the test's choice.
     pub(crate) fn inside(dir: tempfile::TempDir) -> Option<Self> {
+        Self::with(dir, Mounts::shared)
+    }
+
+    fn with(dir: tempfile::TempDir, mounts: impl FnOnce() -> Mounts) -> Option<Self> {
         let overlay =
             fs::read_to_string("/proc/filesystems").is_ok_and(|text| text.contains("overlay"));
         (is_root() && can_run("overlayfs", overlay)).then(|| {
             fs::create_dir(dir.path().join("m")).unwrap();
-            Self { dir }
+            Self { dir, _mounts: mounts() }
         })
     }
 

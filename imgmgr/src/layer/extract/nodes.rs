@@ -160,6 +160,8 @@ impl Extraction<'_> {
         }
         let owner = Owner::of(entry, &self.options.ownership)?;
         let (mode, narrow) = working_mode(entry.mode);
+        // Those that an earlier entry or layer gave it.
+        metadata::clear_xattrs_unless_opaque(root).map_err(|e| failed("fremovexattr", b"", e))?;
         metadata::settle(root, entry, owner, mode, AsCreated::unknown(), self.options)?;
         self.note_directory(entry);
         let times = metadata::timestamps(entry);
