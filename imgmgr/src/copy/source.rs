@@ -93,7 +93,11 @@ pub fn keep<'i>(
         }
         lease => lease?,
     };
-    images.into_iter().try_for_each(|image| lease.take(image).map(drop))?;
+    for image in images {
+        if !lease.take(image)? {
+            return Err(StoreError::NoBlob { digest: image.digest.clone() }.into());
+        }
+    }
     Ok(Some(lease))
 }
 

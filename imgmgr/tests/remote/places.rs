@@ -90,6 +90,31 @@ fn a_directory_gets_another_image_in_place_of_the_one_it_had() {
 }
 
 #[test]
+fn a_directory_keeps_its_image_until_there_is_another() {
+    let scene = Scene::new();
+    let (dir, to) = (scene.place.path("dir"), scene.at("dir", "dir"));
+    layout(&scene.place.path("good"), &[tar("c", 10), tar("b", 100)]);
+    scene.place.run(&["copy", &format!("{}:v1", scene.at("oci", "good")), &to]);
+    let before = files(&dir);
+    let (_, manifest) = scene.layout().manifest(&scene.target()).unwrap();
+    let blobs = scene.layout().root().join("blobs/sha256");
+    // The layer that both have is damaged, then the other one is gone.
+    let shared = blobs.join(manifest.children()[2].digest.hex());
+    let mut content = fs::read(&shared).unwrap();
+    content[600] ^= 1;
+    fs::write(&shared, &content).unwrap();
+    scene.place.fails(1, &["copy", &scene.image(), &to]);
+    assert_eq!(scene.place.run(&["copy", &to, &scene.at("oci", "back")]).trim().len(), 71);
+    fs::remove_file(blobs.join(manifest.children()[1].digest.hex())).unwrap();
+    scene.place.run(&["copy", &format!("{}:v1", scene.at("oci", "good")), &to]);
+    assert_eq!(files(&dir), before);
+    scene.place.fails(1, &["copy", &scene.image(), &to]);
+    assert_eq!(files(&dir), before);
+    scene.place.run(&["copy", &to, &scene.at("oci", "again")]);
+    assert_eq!(scene.place.run(&["validate", &scene.at("oci", "again")]), "valid\n");
+}
+
+#[test]
 fn an_index_goes_to_a_directory_and_back() {
     let scene = Scene::new();
     let mut here = scene.target();
