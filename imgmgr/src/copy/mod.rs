@@ -124,21 +124,18 @@ async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> 
             let store = Store::open_real(path, context.durability)?;
             put_into(&held, &store, name.as_deref().unwrap_or_default(), &target, &form).await?;
         }
-        Location::OciArchive(..) | Location::DockerArchive(..) | Location::Dir(_) => {
-            let (store, target, to) = (held.store.clone(), target.clone(), to.clone());
-            let written = tokio::task::spawn_blocking(move || match to {
-                Location::OciArchive(path, name) => {
-                    let name = name.unwrap_or_default();
-                    archive_out::save_file(&store, &[(name, target)], ArchiveForm::Oci, &path)
-                }
-                Location::DockerArchive(path, reference) => {
-                    let name = reference.map(|reference| reference.to_string());
-                    let images = [(name.unwrap_or_default(), target)];
-                    archive_out::save_file(&store, &images, ArchiveForm::Docker, &path)
-                }
-                Location::Dir(path) => dir::write(&store, &target, &path),
-                _ => Ok(()),
-            });
+        Location::OciArchive(path, name) => {
+            let images = vec![(name.clone().unwrap_or_default(), target.clone())];
+            save_file(&held.store, images, ArchiveForm::Oci, path).await?;
+        }
+        Location::DockerArchive(path, reference) => {
+            let name = reference.as_ref().map(ToString::to_string).unwrap_or_default();
+            let images = vec![(name, target.clone())];
+            save_file(&held.store, images, ArchiveForm::Docker, path).await?;
+        }
+        Location::Dir(path) => {
+            let (store, target, path) = (held.store.clone(), target.clone(), path.clone());
+            let written = tokio::task::spawn_blocking(move || dir::write(&store, &target, &path));
             written.await.map_err(|source| CopyError::Task { source })??;
         }
     }
