@@ -6,7 +6,7 @@ use crate::digest::{Digest, Mismatch};
 use crate::image::ManifestError;
 use crate::pull::PullError;
 use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::trust::TrustError;
 
 use super::Location;
@@ -164,13 +164,19 @@ impl CopyError {
         }
     }
 
-    /// Tells whose fault it is that a blob is not what it must be, where the image is of a layout.
+    /// Tells whose fault it is that a blob is not what it must be, where the image is of a layout: that may
+    /// be in order, and the store that the image goes to have the fault.
     pub(super) fn of_layout(self, path: &Path) -> Self {
+        let Ok(layout) = Store::view(path) else { return self };
         let path = path.to_owned();
         match self {
             Self::Store(error) | Self::Registry(RegistryError::Store(error)) => match error {
-                StoreError::NoBlob { digest } => Self::LayoutLacks { path, digest },
-                StoreError::Mismatch(source) => Self::LayoutDamaged { path, source },
+                StoreError::NoBlob { digest } if matches!(layout.blob_size(&digest), Ok(None)) => {
+                    Self::LayoutLacks { path, digest }
+                }
+                StoreError::Mismatch(source) if !is_of_other(&source, &layout) => {
+                    Self::LayoutDamaged { path, source }
+                }
                 error => error.into(),
             },
             error => error,
@@ -188,6 +194,17 @@ impl CopyError {
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+/// Whether the layout's blob has the size that it must have, and another store's has not. What a blob
+/// hashes to is found out of the source's only.
+fn is_of_other(mismatch: &Mismatch, layout: &Store) -> bool {
+    match mismatch {
+        Mismatch::Size { digest, expected, .. } => {
+            matches!(layout.blob_size(digest), Ok(Some(size)) if size == *expected)
+        }
+        Mismatch::Digest { .. } => false,
     }
 }
 

@@ -369,6 +369,22 @@ fn a_source_without_the_image_says_what_it_has() {
 }
 
 #[test]
+fn damage_is_told_of_the_place_that_has_it() {
+    let scene = Scene::new();
+    let place = &scene.place;
+    place.run(&["copy", &scene.image(), "r.io/a:1"]);
+    let (_, manifest) = scene.layout().manifest(&scene.target()).unwrap();
+    let name = format!("blobs/sha256/{}", manifest.children()[1].digest.hex());
+    let cut = |path: &Path| fs::write(path.join(&name), "cut").unwrap();
+    cut(&place.path("data/images"));
+    let error = place.fails(1, &["copy", &scene.image(), "r.io/b:1"]);
+    assert!(!error.contains("is damaged") && error.contains("fsck"), "{error}");
+    cut(scene.layout().root());
+    let error = place.fails(1, &["copy", &scene.image(), &scene.at("oci", "out")]);
+    assert!(error.contains("in` is damaged\n") && !error.contains("fsck"), "{error}");
+}
+
+#[test]
 fn a_read_only_store_is_read() {
     if !inside("places::a_read_only_store_is_read") {
         return;
