@@ -219,12 +219,9 @@ async fn put_into(
                 Ok(())
             })?;
         }
-        to.tag(&entry)?;
-        if entry.name.is_empty() && replaced.contains(&target.digest) {
-            // It came in under no name in its old form.
-            to.forget_nameless(&target.digest)?;
-        }
-        Ok(())
+        // It came in under no name in its old form.
+        let came = entry.name.is_empty() && replaced.contains(&target.digest);
+        Ok(to.tag_in_place_of(&entry, came.then_some(&target.digest))?)
     });
     copied.await.map_err(|source| CopyError::Task { source })?
 }
