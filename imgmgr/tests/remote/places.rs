@@ -13,19 +13,19 @@ use super::registry::{Registry, have};
 use super::support::{Place, layout, succeeds, tar};
 
 /// A layout with an image in a place.
-struct Scene {
-    place: Place,
-    digest: String,
+pub(super) struct Scene {
+    pub(super) place: Place,
+    pub(super) digest: String,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let place = Place::new();
         let digest = layout(&place.path("in"), &[tar("a", 5000), tar("b", 100)]);
         Self { place, digest }
     }
 
-    fn at(&self, kind: &str, name: &str) -> String {
+    pub(super) fn at(&self, kind: &str, name: &str) -> String {
         format!("{kind}:{}", self.place.path(name).display())
     }
 
@@ -33,16 +33,16 @@ impl Scene {
         format!("{}:v1", self.at("oci", "in"))
     }
 
-    fn layout(&self) -> Store {
+    pub(super) fn layout(&self) -> Store {
         Store::open_real(&self.place.path("in"), Durability::NoSync).unwrap()
     }
 
-    fn target(&self) -> Descriptor {
+    pub(super) fn target(&self) -> Descriptor {
         self.layout().resolve("v1").unwrap().target
     }
 
     /// Names an index of `entries` in the layout.
-    fn name_index(&self, name: &str, entries: Vec<Descriptor>) -> Descriptor {
+    pub(super) fn name_index(&self, name: &str, entries: Vec<Descriptor>) -> Descriptor {
         let store = self.layout();
         let bytes = serde_json::to_vec(&Index::of(entries)).unwrap();
         let target = store.put_blob(media::OCI_INDEX, &bytes).unwrap();
@@ -58,7 +58,7 @@ fn files(path: &Path) -> Vec<String> {
     names
 }
 
-fn skopeo(args: &[&str]) -> String {
+pub(super) fn skopeo(args: &[&str]) -> String {
     succeeds(Command::new("skopeo").args(args))
 }
 
@@ -212,73 +212,6 @@ fn a_foreign_layer_without_addresses_is_pushed() {
     store.tag(&ImageEntry::new("foreign", target)).unwrap();
     let from = format!("{}:foreign", scene.at("oci", "in"));
     scene.place.run(&["copy", &from, &format!("docker://{}/foreign:1", registry.host)]);
-}
-
-/// The image of the scene as docker has it, alone and in a list.
-fn name_dockers(scene: &Scene) {
-    let store = scene.layout();
-    let (_, manifest) = store.manifest(&scene.target()).unwrap();
-    let Manifest::Image(mut image) = manifest else { unreachable!() };
-    image.media_type = Some(media::DOCKER_MANIFEST.to_owned());
-    image.config.media_type = media::DOCKER_CONFIG.to_owned();
-    for layer in &mut image.layers {
-        layer.media_type = media::DOCKER_LAYER.to_owned();
-    }
-    let mut target = store.put_blob(media::DOCKER_MANIFEST, &image.to_bytes()).unwrap();
-    store.tag(&ImageEntry::new("docker", target.clone())).unwrap();
-    target.platform = Some("linux/amd64".parse().unwrap());
-    let list = Index { media_type: Some(media::DOCKER_LIST.to_owned()), ..Index::of(vec![target]) };
-    let list = store.put_blob(media::DOCKER_LIST, &serde_json::to_vec(&list).unwrap()).unwrap();
-    store.tag(&ImageEntry::new("list", list)).unwrap();
-}
-
-#[test]
-fn dockers_images_become_ocis_in_layouts() {
-    let scene = Scene::new();
-    let place = &scene.place;
-    name_dockers(&scene);
-    let docker = format!("{}:docker", scene.at("oci", "in"));
-    let list = format!("{}:list", scene.at("oci", "in"));
-    let layout = format!("{}:a:1", scene.at("oci", "out"));
-    let archive = format!("{}:a:1", scene.at("oci-archive", "out.tar"));
-    place.run(&["copy", &docker, "r.io/a:1"]);
-    let kept = place.run(&["inspect", "--raw", "r.io/a:1"]);
-    assert!(kept.contains(media::DOCKER_LAYER), "{kept}");
-    let mut places = vec![(docker, layout.clone()), ("r.io/a:1".to_owned(), archive.clone())];
-    if let Some(registry) = Registry::open() {
-        let remote = format!("docker://{}/a:1", registry.host);
-        place.run(&["push", "r.io/a:1", &remote]);
-        assert_eq!(place.run(&["inspect", "--raw", &remote]), kept);
-        let nameless = scene.at("oci", "nameless");
-        let copied = place.run(&["copy", &remote, &nameless]);
-        assert_eq!(copied.trim(), scene.digest, "the image was OCI's first");
-        // The only one there.
-        assert!(place.run(&["inspect", &nameless]).contains(media::OCI_LAYER));
-        assert_eq!(place.run(&["validate", &nameless]), "valid\n");
-        let kept = scene.at("oci", "kept");
-        place.fails(1, &["copy", "--preserve-digests", &remote, &kept]);
-        assert!(!place.path("kept").exists());
-    }
-    for (from, to) in places.drain(..) {
-        let error = place.fails(1, &["copy", "--preserve-digests", &from, &to]);
-        assert!(error.contains("was to be preserved"), "{error}");
-        assert_eq!(place.run(&["copy", &from, &to]).trim(), scene.digest);
-        let back = scene.at("dir", "back");
-        assert_eq!(place.run(&["copy", "--preserve-digests", &to, &back]).trim(), scene.digest);
-    }
-    let saved = place.path("saved.tar").display().to_string();
-    place.run(&["save", "--format", "oci-archive", "--output", &saved, "r.io/a:1"]);
-    let all = format!("{}:all", scene.at("oci", "out"));
-    place.run(&["copy", "--all", &list, &all]);
-    assert!(place.run(&["inspect", "--raw", &all]).contains(media::OCI_INDEX));
-    assert_eq!(place.run(&["copy", &all, "one:1"]).trim(), scene.digest);
-    assert_eq!(place.run(&["validate", &all]), "valid\n");
-    if have("skopeo") {
-        for image in [&layout, &archive, &format!("oci-archive:{saved}")] {
-            assert!(skopeo(&["inspect", image]).contains(&scene.digest), "{image}");
-        }
-        skopeo(&["copy", "--insecure-policy", "--all", &all, &scene.at("dir", "theirs")]);
-    }
 }
 
 #[test]
