@@ -213,14 +213,20 @@ const MAX_SHOWN_CHARS: usize = 400;
 
 /// A text that may come from an archive or from anybody, for a terminal.
 pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(MAX_SHOWN_CHARS) {
+    let end = text.char_indices().nth(MAX_SHOWN_CHARS).map_or(text.len(), |(end, _)| end);
+    visible(&text[..end])
+}
+
+/// Makes control characters visible: what a stranger named must not steer the terminal.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
         }
     }
-    shown
+    out
 }
 
 /// The most names that a message tells.

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
 pub use archive_out::{ArchiveForm, save, save_file};
-pub use error::CopyError;
+pub use error::{CopyError, visible};
 pub use location::{Location, LocationError};
 pub use referrers::is_referrer_tag;
 pub use source::{Held, keep, open};
