@@ -200,18 +200,32 @@ fn untag_goes_on_after_a_name_that_is_absent() {
 }
 
 #[test]
-fn a_foreign_layer_without_addresses_is_pushed() {
-    let Some(registry) = Registry::open() else { return };
+fn a_foreign_layer_without_addresses_goes_along() {
     let scene = Scene::new();
-    let store = scene.layout();
+    let (place, store) = (&scene.place, scene.layout());
     let (_, manifest) = store.manifest(&scene.target()).unwrap();
     let Manifest::Image(mut image) = manifest else { unreachable!() };
-    image.layers[0].media_type =
-        format!("{}+gzip", media::OCI_LAYER).replace("layer.v1", "layer.nondistributable.v1");
+    image.layers[0].media_type = media::OCI_LAYER.replace("layer.v1", "layer.nondistributable.v1");
     let target = store.put_blob(media::OCI_MANIFEST, &image.to_bytes()).unwrap();
     store.tag(&ImageEntry::new("foreign", target)).unwrap();
     let from = format!("{}:foreign", scene.at("oci", "in"));
-    scene.place.run(&["copy", &from, &format!("docker://{}/foreign:1", registry.host)]);
+    place.run(&["copy", &from, "r.io/foreign:1"]);
+    place.run(&["gc"]);
+    let mut places = vec![scene.at("dir", "dir"), scene.at("oci-archive", "a.tar")];
+    if let Some(registry) = Registry::open() {
+        let remote = format!("docker://{}/foreign:1", registry.host);
+        place.run(&["push", "r.io/foreign:1", &remote]);
+        let back = scene.at("oci", "pulled");
+        place.run(&["copy", &remote, &back]);
+        assert!(place.path("pulled/blobs/sha256").join(image.layers[0].digest.hex()).exists());
+    }
+    for (number, to) in places.drain(..).enumerate() {
+        place.run(&["copy", "r.io/foreign:1", &to]);
+        let back = format!("back{number}");
+        place.run(&["copy", &to, &scene.at("oci", &back)]);
+        assert!(place.path(&back).join("blobs/sha256").join(image.layers[0].digest.hex()).exists());
+    }
+    assert_eq!(place.run(&["fsck"]), "clean\n");
 }
 
 #[test]
