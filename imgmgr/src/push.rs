@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, Manifest, media};
+use crate::image::{Descriptor, Manifest};
 use crate::progress::{BlobState, Progress};
 use crate::registry::{MountFrom, Pushed, RegistryError, Remote, UploadSource};
 use crate::store::{MAX_INDEX_DEPTH, Store, StoreError, Upload};
@@ -96,15 +96,9 @@ impl Push<'_> {
                     Box::pin(self.tree(child, depth + 1, seen)).await?;
                 }
             }
-            Manifest::Image(image) => {
+            Manifest::Image(_) => {
                 let mut own = HashSet::new();
-                let mut blobs = manifest.children();
-                // A foreign layer without `urls` is had from nowhere else.
-                for layer in image.layers.iter().filter(|layer| layer.urls.is_empty()) {
-                    if media::is_foreign(&layer.media_type) && self.store.has(layer)? {
-                        blobs.push(layer);
-                    }
-                }
+                let blobs = manifest.children();
                 self.blobs(blobs.into_iter().filter(|blob| own.insert(&blob.digest)).collect())
                     .await?;
             }

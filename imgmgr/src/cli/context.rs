@@ -205,9 +205,11 @@ impl Context {
     pub(crate) fn wait_or_end<T>(&self, work: impl Future<Output = Done<T>>) -> Done<T> {
         let ended = self.wait(async {
             tokio::select! {
-                result = work => result.map(Ok),
+                // Nothing is begun before a signal would be heard.
+                biased;
                 number = told(SignalKind::interrupt()) => Ok(Err(number?)),
                 number = told(SignalKind::terminate()) => Ok(Err(number?)),
+                result = work => result.map(Ok),
             }
         })?;
         ended.map_err(|number| {

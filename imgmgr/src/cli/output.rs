@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use imgmgr::copy::CopyError;
+use imgmgr::copy::{CopyError, visible};
 use imgmgr::pull::PullError;
 use imgmgr::registry::{FailureKind, RegistryError};
 use imgmgr::room::Shortage;
@@ -184,19 +184,7 @@ pub(crate) fn report(error: &CommandError) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Makes control characters visible: what a stranger named must not steer the terminal.
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => out.extend(c.escape_default()),
-            false => out.push(c),
-        }
-    }
-    out
-}
-
-/// The same for text of several lines (a parser's), none of which can be taken for one of ours.
+/// As [`visible`] for text of several lines (a parser's), none of which can be taken for one of ours.
 fn paragraph(text: impl Display) -> String {
     let text = text.to_string();
     text.trim_end().split('\n').map(visible).collect::<Vec<_>>().join("\n  ")

@@ -163,7 +163,9 @@ pub(crate) fn save(context: &Context, args: &SaveArgs) -> Done {
     }
     let _lease = copy::keep(&store, images.iter().map(|(_, target)| target))?;
     match &args.output {
-        Some(path) => Ok(copy::save_file(&store, &images, form, path)?),
+        Some(path) => {
+            context.wait_or_end(async { Ok(copy::save_file(&store, images, form, path).await?) })
+        }
         None if io::stdout().is_terminal() => {
             Err(CommandError::usage("an archive does not go to a terminal; use --output FILE"))
         }

@@ -30,19 +30,35 @@ pub enum ArchiveForm {
     Docker,
 }
 
-/// Writes images with their names to a file that is there whole or not at all.
+/// Writes images with their names to a file that is there whole or not at all. What was written goes with the
+/// future, though the thread that writes may outlive it.
 ///
 /// # Errors
 /// [`CopyError`].
-pub fn save_file(
+pub async fn save_file(
     store: &Store,
-    images: &[(String, Descriptor)],
+    images: Vec<(String, Descriptor)>,
     form: ArchiveForm,
     path: &Path,
 ) -> Result<()> {
-    let whole = WholeFile::create(path).map_err(CopyError::io("create", path))?;
-    save(store, images, form, whole.file())?;
+    let whole = create(path).await?;
+    let file = whole.file().try_clone().map_err(CopyError::io("open", path))?;
+    let store = store.clone();
+    let written = tokio::task::spawn_blocking(move || save(&store, &images, form, file));
+    written.await.map_err(|source| CopyError::Task { source })??;
     whole.keep().map_err(CopyError::io("rename", path))
+}
+
+async fn create(path: &Path) -> Result<WholeFile> {
+    // A pipe waits for its reader, and has no file that could stay behind.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        let pipe = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || WholeFile::create(&pipe)).await;
+        return opened
+            .map_err(|source| CopyError::Task { source })?
+            .map_err(CopyError::io("open", path));
+    }
+    WholeFile::create(path).map_err(CopyError::io("create", path))
 }
 
 /// Writes images with their names as one tar stream; each blob once. Docker's manifests become OCI's in

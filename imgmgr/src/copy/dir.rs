@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::image::{Descriptor, MAX_MANIFEST_BYTES, Manifest, media};
 use crate::store::{ImageEntry, Lease, MAX_INDEX_DEPTH, Store, StoreError, Visit};
+use crate::whole_file::WholeFile;
 
 use super::{CopyError, Result};
 
@@ -23,29 +24,43 @@ const MAX_FILES: usize = 100_000;
 /// The digits of a sha256.
 const SHA256_DIGITS: usize = 64;
 
-/// Writes an image, or an index with all that the store has of it. What was there of another one goes.
+/// Writes an image, or an index with all that the store has of it. What was there of another one goes
+/// once the new one is whole.
 ///
 /// # Errors
 /// [`CopyError::ForeignDirectory`] if there is something that is no image's.
 pub(super) fn write(store: &Store, target: &Descriptor, path: &Path) -> Result<()> {
+    let files = files_of(store, target)?;
     fs::create_dir_all(path).map_err(CopyError::io("create", path))?;
-    clear(path)?;
+    let old = files_to_replace(path)?;
     put(&path.join(VERSION), &mut VERSION_TEXT.as_bytes())?;
-    let mut found = Vec::new();
+    for (name, blob) in files.iter().rev() {
+        put(&path.join(name), &mut store.open_verified(blob)?)?;
+    }
+    let new: HashSet<PathBuf> = files.iter().map(|(name, _)| path.join(name)).collect();
+    for file in old.iter().filter(|file| !new.contains(*file)) {
+        fs::remove_file(file).map_err(CopyError::io("remove", file))?;
+    }
+    Ok(())
+}
+
+/// What is written, by the files' names, and is in the store. The first one is the top one, under the name
+/// by which the image is found.
+fn files_of(store: &Store, target: &Descriptor) -> Result<Vec<(String, Descriptor)>> {
+    let mut found: Vec<(String, Descriptor)> = Vec::new();
     store.walk(target, &mut |visit| {
         match visit {
+            Visit::Manifest(top, _) if found.is_empty() => found.push((MANIFEST.to_owned(), top)),
             Visit::Manifest(manifest, _) => found.push((manifest_name(&manifest.digest), manifest)),
-            Visit::Blob(blob) => found.push((blob.digest.hex().to_owned(), blob)),
+            Visit::Blob(blob) if store.has(&blob)? => {
+                found.push((blob.digest.hex().to_owned(), blob));
+            }
+            Visit::Blob(Descriptor { digest, .. }) => return Err(StoreError::NoBlob { digest }),
             Visit::Absent(_) => {}
         }
         Ok(())
     })?;
-    // The top one comes last, under the name by which the image is found.
-    let (top, rest) = found.split_first().ok_or_else(|| absent(target))?;
-    for (name, blob) in rest {
-        put(&path.join(name), &mut store.open_verified(blob)?)?;
-    }
-    put(&path.join(MANIFEST), &mut store.open_verified(&top.1)?)
+    if found.is_empty() { Err(absent(target)) } else { Ok(found) }
 }
 
 fn absent(target: &Descriptor) -> CopyError {
@@ -61,14 +76,7 @@ pub(super) fn check(path: &Path) -> Result<()> {
     files_to_replace(path).map(drop)
 }
 
-fn clear(path: &Path) -> Result<()> {
-    for file in files_to_replace(path)? {
-        fs::remove_file(&file).map_err(CopyError::io("remove", &file))?;
-    }
-    Ok(())
-}
-
-/// The files of the image that a directory holds: `version` last, since it tells what the others are.
+/// The files of the image that a directory holds, besides `version`.
 fn files_to_replace(path: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |error| CopyError::io("read", path)(error);
     let entries = match fs::read_dir(path) {
@@ -84,7 +92,7 @@ fn files_to_replace(path: &Path) -> Result<Vec<PathBuf>> {
         return Err(CopyError::ForeignDirectory { path: path.to_owned() });
     }
     let own = names.iter().filter_map(|name| name.to_str()).filter(|name| is_of_image(name));
-    Ok(own.chain([VERSION]).map(|name| path.join(name)).collect())
+    Ok(own.map(|name| path.join(name)).collect())
 }
 
 fn is_image_directory(path: &Path) -> bool {
@@ -102,6 +110,8 @@ fn is_of_image(name: &str) -> bool {
         text.len() >= SHA256_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // Or what was left of one by a copy that was killed.
+    let name = name.rsplit_once(".tmp-").map_or(name, |(name, _)| name);
     let signature = name.rsplit_once("signature-");
     name == MANIFEST
         || is_hex(name)
@@ -111,11 +121,11 @@ fn is_of_image(name: &str) -> bool {
         })
 }
 
+/// Writes a file that is there whole or as it was: it may be one of the old image's, too.
 fn put(to: &Path, from: &mut dyn Read) -> Result<()> {
-    File::create(to)
-        .and_then(|mut file| io::copy(from, &mut file))
-        .map(drop)
-        .map_err(CopyError::io("write", to))
+    let whole = WholeFile::create(to).map_err(CopyError::io("create", to))?;
+    let copied = io::copy(from, &mut whole.file()).and_then(|_| whole.keep());
+    copied.map_err(CopyError::io("write", to))
 }
 
 /// Reads an image, or an index with those of its manifests that are there, into a store.

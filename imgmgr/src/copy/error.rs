@@ -6,7 +6,7 @@ use crate::digest::{Digest, Mismatch};
 use crate::image::ManifestError;
 use crate::pull::PullError;
 use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::trust::TrustError;
 
 use super::Location;
@@ -164,13 +164,19 @@ impl CopyError {
         }
     }
 
-    /// Tells whose fault it is that a blob is not what it must be, where the image is of a layout.
+    /// Tells whose fault it is that a blob is not what it must be, where the image is of a layout: that may
+    /// be in order, and the store that the image goes to have the fault.
     pub(super) fn of_layout(self, path: &Path) -> Self {
+        let Ok(layout) = Store::view(path) else { return self };
         let path = path.to_owned();
         match self {
             Self::Store(error) | Self::Registry(RegistryError::Store(error)) => match error {
-                StoreError::NoBlob { digest } => Self::LayoutLacks { path, digest },
-                StoreError::Mismatch(source) => Self::LayoutDamaged { path, source },
+                StoreError::NoBlob { digest } if matches!(layout.blob_size(&digest), Ok(None)) => {
+                    Self::LayoutLacks { path, digest }
+                }
+                StoreError::Mismatch(source) if !is_of_other(&source, &layout) => {
+                    Self::LayoutDamaged { path, source }
+                }
                 error => error.into(),
             },
             error => error,
@@ -191,19 +197,36 @@ impl CopyError {
     }
 }
 
+/// Whether the layout's blob has the size that it must have, and another store's has not. What a blob
+/// hashes to is found out of the source's only.
+fn is_of_other(mismatch: &Mismatch, layout: &Store) -> bool {
+    match mismatch {
+        Mismatch::Size { digest, expected, .. } => {
+            matches!(layout.blob_size(digest), Ok(Some(size)) if size == *expected)
+        }
+        Mismatch::Digest { .. } => false,
+    }
+}
+
 /// The most characters of a text of somebody else's.
 const MAX_SHOWN_CHARS: usize = 400;
 
 /// A text that may come from an archive or from anybody, for a terminal.
 pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(MAX_SHOWN_CHARS) {
+    let end = text.char_indices().nth(MAX_SHOWN_CHARS).map_or(text.len(), |(end, _)| end);
+    visible(&text[..end])
+}
+
+/// Makes control characters visible: what a stranger named must not steer the terminal.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
         }
     }
-    shown
+    out
 }
 
 /// The most names that a message tells.

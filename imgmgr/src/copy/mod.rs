@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use archive_in::{MAX_ARCHIVE_ENTRIES, load};
 pub use archive_out::{ArchiveForm, save, save_file};
-pub use error::CopyError;
+pub use error::{CopyError, visible};
 pub use location::{Location, LocationError};
 pub use referrers::is_referrer_tag;
 pub use source::{Held, keep, open};
@@ -124,21 +124,18 @@ async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> 
             let store = Store::open_real(path, context.durability)?;
             put_into(&held, &store, name.as_deref().unwrap_or_default(), &target, &form).await?;
         }
-        Location::OciArchive(..) | Location::DockerArchive(..) | Location::Dir(_) => {
-            let (store, target, to) = (held.store.clone(), target.clone(), to.clone());
-            let written = tokio::task::spawn_blocking(move || match to {
-                Location::OciArchive(path, name) => {
-                    let name = name.unwrap_or_default();
-                    archive_out::save_file(&store, &[(name, target)], ArchiveForm::Oci, &path)
-                }
-                Location::DockerArchive(path, reference) => {
-                    let name = reference.map(|reference| reference.to_string());
-                    let images = [(name.unwrap_or_default(), target)];
-                    archive_out::save_file(&store, &images, ArchiveForm::Docker, &path)
-                }
-                Location::Dir(path) => dir::write(&store, &target, &path),
-                _ => Ok(()),
-            });
+        Location::OciArchive(path, name) => {
+            let images = vec![(name.clone().unwrap_or_default(), target.clone())];
+            save_file(&held.store, images, ArchiveForm::Oci, path).await?;
+        }
+        Location::DockerArchive(path, reference) => {
+            let name = reference.as_ref().map(ToString::to_string).unwrap_or_default();
+            let images = vec![(name, target.clone())];
+            save_file(&held.store, images, ArchiveForm::Docker, path).await?;
+        }
+        Location::Dir(path) => {
+            let (store, target, path) = (held.store.clone(), target.clone(), path.clone());
+            let written = tokio::task::spawn_blocking(move || dir::write(&store, &target, &path));
             written.await.map_err(|source| CopyError::Task { source })??;
         }
     }
@@ -222,12 +219,9 @@ async fn put_into(
                 Ok(())
             })?;
         }
-        to.tag(&entry)?;
-        if entry.name.is_empty() && replaced.contains(&target.digest) {
-            // It came in under no name in its old form.
-            to.forget_nameless(&target.digest)?;
-        }
-        Ok(())
+        // It came in under no name in its old form.
+        let came = entry.name.is_empty() && replaced.contains(&target.digest);
+        Ok(to.tag_in_place_of(&entry, came.then_some(&target.digest))?)
     });
     copied.await.map_err(|source| CopyError::Task { source })?
 }

@@ -10,6 +10,9 @@ use crate::store::{MAX_INDEX_DEPTH, Store, StoreError};
 
 use super::Result;
 
+/// By what BuildKit's entry of an attestation names its image in the same index.
+const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+
 /// What an image is in OCI's form.
 pub(super) struct OciForm {
     /// What points at it.
@@ -73,7 +76,8 @@ impl Rewrite<'_> {
             Manifest::Image(image) => (media::OCI_MANIFEST, oci_image(*image).to_bytes()),
             Manifest::Index(index) => {
                 let children = index.manifests.iter().map(|child| self.manifest(child, depth + 1));
-                let manifests = children.collect::<Result<Vec<_>>>()?;
+                let mut manifests = children.collect::<Result<Vec<_>>>()?;
+                manifests.iter_mut().for_each(|child| self.rename_reference(child));
                 if !is_docker && manifests == index.manifests {
                     return Ok(None);
                 }
@@ -86,6 +90,16 @@ impl Rewrite<'_> {
         let new = Descriptor::of(kind, &bytes);
         (self.put)(&new, &bytes)?;
         Ok(Some(new))
+    }
+
+    /// Lets an attestation's entry refer to what its image has become.
+    fn rename_reference(&self, entry: &mut Descriptor) {
+        let value = entry.annotations.as_mut().and_then(|all| all.get_mut(REFERENCE_DIGEST));
+        if let Some(value) = value
+            && let Some(new) = value.parse().ok().and_then(|old: Digest| self.done.get(&old))
+        {
+            *value = new.digest.to_string();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where images come from: each source gets into a store, or is one.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ use super::{CopyContext, CopyError, Digests, Location, Result, archive_in, dir, 
 
 /// The most scratch directories that one process tries.
 const MAX_TAKEN: u64 = 10_000;
+/// How often a directory is removed to which a thread may still add what it has begun.
+const REMOVALS: usize = 10;
+/// The store in a scratch directory.
+const SCRATCH_STORE: &str = "store";
 
 /// An image in some store, and what keeps it there.
 #[derive(Debug)]
@@ -93,7 +97,11 @@ pub fn keep<'i>(
         }
         lease => lease?,
     };
-    images.into_iter().try_for_each(|image| lease.take(image).map(drop))?;
+    for image in images {
+        if !lease.take(image)? {
+            return Err(StoreError::NoBlob { digest: image.digest.clone() }.into());
+        }
+    }
     Ok(Some(lease))
 }
 
@@ -115,7 +123,8 @@ impl Scratch {
                 made => {
                     made.map_err(CopyError::io("create", &path))?;
                     let scratch = Self(path.clone());
-                    return Ok((scratch, Store::open_real(&path, Durability::NoSync)?));
+                    let store = path.join(SCRATCH_STORE);
+                    return Ok((scratch, Store::open_real(&store, Durability::NoSync)?));
                 }
             }
         }
@@ -124,7 +133,13 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        // Nothing more is made below a name that is gone, though a thread may still be at it.
+        let _ = fs::rename(self.0.join(SCRATCH_STORE), self.0.join("gone"));
+        let mut removals = (0..REMOVALS).map(|_| fs::remove_dir_all(&self.0));
+        let _ = removals.find(|removed| match removed {
+            Err(error) => error.kind() != ErrorKind::DirectoryNotEmpty,
+            Ok(()) => true,
+        });
     }
 }
 
@@ -205,4 +220,34 @@ fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEn
     };
     archive_in::check_whole(store, std::slice::from_ref(&entry), &path)?;
     Ok(entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scratch_store_goes_while_it_is_filled() {
+        let parent = tempfile::tempdir().unwrap();
+        for _ in 0..10 {
+            let (scratch, store) = Scratch::new(parent.path()).unwrap();
+            let (begun, wait) = std::sync::mpsc::channel();
+            // Of archives' blobs, say, which nobody has stopped reading.
+            let fillers = [0u8, 1, 2, 3].map(|filler| {
+                let (store, begun) = (store.clone(), begun.clone());
+                std::thread::spawn(move || {
+                    for number in 0..2000u32 {
+                        let _ = store.put_blob("x", format!("{filler} {number}").as_bytes());
+                        let _ = begun.send(());
+                    }
+                })
+            });
+            assert!(wait.iter().nth(100).is_some());
+            drop(scratch);
+            let left = fs::read_dir(parent.path()).unwrap().count();
+            fillers.into_iter().for_each(|filler| filler.join().unwrap());
+            assert_eq!(left, 0);
+            assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        }
+    }
 }

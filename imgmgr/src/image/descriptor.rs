@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 
-use super::Platform;
+use super::{Platform, media};
 
 /// Annotations in the order of their keys.
 pub type Annotations = BTreeMap<String, String>;
@@ -56,6 +56,12 @@ impl Descriptor {
     /// Describes `bytes`.
     pub fn of(media_type: &str, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// Whether this is a layer that is had from where its `urls` say, and from no registry. A foreign one
+    /// without any is had like every other.
+    pub fn is_elsewhere(&self) -> bool {
+        media::is_foreign(&self.media_type) && !self.urls.is_empty()
     }
 
     /// Returns the annotation `key`.

@@ -201,11 +201,11 @@ impl Manifest {
 
     /// Every blob and manifest this one needs, in the order they are written.
     ///
-    /// Foreign layers are left out: they stay where their `urls` say.
+    /// Foreign layers with `urls` are left out: they stay where these say.
     pub fn children(&self) -> Vec<&Descriptor> {
         match self {
             Self::Image(image) => std::iter::once(&image.config)
-                .chain(image.layers.iter().filter(|layer| !media::is_foreign(&layer.media_type)))
+                .chain(image.layers.iter().filter(|layer| !layer.is_elsewhere()))
                 .collect(),
             Self::Index(index) => index.manifests.iter().collect(),
         }

@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform, media};
+use crate::image::{Descriptor, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform};
 use crate::progress::{BlobState, Progress};
 use crate::reference::Reference;
 use crate::registry::{FetchedManifest, Remote};
@@ -297,7 +297,7 @@ impl Pull<'_> {
             .map(|config| (config, None))
             .into_iter()
             .chain(image.layers.iter().zip(diff_ids))
-            .filter(|(blob, _)| !media::is_foreign(&blob.media_type) && seen.insert(&blob.digest))
+            .filter(|(blob, _)| !blob.is_elsewhere() && seen.insert(&blob.digest))
             .collect();
         let size = blobs.iter().fold(0, |sum: u64, (blob, _)| sum.saturating_add(blob.size));
         self.blobs(blobs, self.store.expect(size)).await

@@ -120,6 +120,15 @@ impl Store {
     /// # Errors
     /// If the target is absent or the disk refuses.
     pub fn tag(&self, entry: &ImageEntry) -> Result<()> {
+        self.tag_in_place_of(entry, None)
+    }
+
+    /// As [`Store::tag`], and takes away the entry without a name that points at `nameless` at the same time.
+    pub(crate) fn tag_in_place_of(
+        &self,
+        entry: &ImageEntry,
+        nameless: Option<&Digest>,
+    ) -> Result<()> {
         let _no_sweep = Lock::shared(&*self.disk, &self.private("gc.lock"))?;
         if !self.has(&entry.target)? {
             return Err(StoreError::NoBlob { digest: entry.target.digest.clone() });
@@ -132,12 +141,15 @@ impl Store {
             }
         }
         self.edit_index(|manifests| {
+            let before = manifests.len();
+            manifests.retain(|d| d.annotation(REF_NAME).is_some() || Some(&d.digest) != nameless);
+            let forgot = manifests.len() < before;
             let named = |d: &&mut Descriptor| match entry.name.as_str() {
                 "" => d.annotation(REF_NAME).is_none() && d.digest == entry.target.digest,
                 name => d.annotation(REF_NAME) == Some(name),
             };
             match manifests.iter_mut().find(named) {
-                Some(place) if *place == descriptor => false,
+                Some(place) if *place == descriptor => forgot,
                 Some(place) => {
                     *place = descriptor.clone();
                     true
@@ -189,15 +201,6 @@ impl Store {
             found
         })?;
         if found { Ok(()) } else { Err(StoreError::NoImage { name: name.to_owned() }) }
-    }
-
-    /// Takes away the entry without a name that points at `digest`, if there is one.
-    pub(crate) fn forget_nameless(&self, digest: &Digest) -> Result<()> {
-        self.edit_index(|manifests| {
-            let before = manifests.len();
-            manifests.retain(|d| d.annotation(REF_NAME).is_some() || d.digest != *digest);
-            manifests.len() < before
-        })
     }
 
     /// Rewrites `index.json` under its lock if `edit` says that it changed something.

@@ -9,6 +9,7 @@ mod certificates;
 mod chunked;
 mod convert;
 mod crowd;
+mod docker_form;
 mod edits;
 mod full;
 mod kills;

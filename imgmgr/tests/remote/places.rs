@@ -13,19 +13,19 @@ use super::registry::{Registry, have};
 use super::support::{Place, layout, succeeds, tar};
 
 /// A layout with an image in a place.
-struct Scene {
-    place: Place,
-    digest: String,
+pub(super) struct Scene {
+    pub(super) place: Place,
+    pub(super) digest: String,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let place = Place::new();
         let digest = layout(&place.path("in"), &[tar("a", 5000), tar("b", 100)]);
         Self { place, digest }
     }
 
-    fn at(&self, kind: &str, name: &str) -> String {
+    pub(super) fn at(&self, kind: &str, name: &str) -> String {
         format!("{kind}:{}", self.place.path(name).display())
     }
 
@@ -33,16 +33,16 @@ impl Scene {
         format!("{}:v1", self.at("oci", "in"))
     }
 
-    fn layout(&self) -> Store {
+    pub(super) fn layout(&self) -> Store {
         Store::open_real(&self.place.path("in"), Durability::NoSync).unwrap()
     }
 
-    fn target(&self) -> Descriptor {
+    pub(super) fn target(&self) -> Descriptor {
         self.layout().resolve("v1").unwrap().target
     }
 
     /// Names an index of `entries` in the layout.
-    fn name_index(&self, name: &str, entries: Vec<Descriptor>) -> Descriptor {
+    pub(super) fn name_index(&self, name: &str, entries: Vec<Descriptor>) -> Descriptor {
         let store = self.layout();
         let bytes = serde_json::to_vec(&Index::of(entries)).unwrap();
         let target = store.put_blob(media::OCI_INDEX, &bytes).unwrap();
@@ -58,7 +58,7 @@ fn files(path: &Path) -> Vec<String> {
     names
 }
 
-fn skopeo(args: &[&str]) -> String {
+pub(super) fn skopeo(args: &[&str]) -> String {
     succeeds(Command::new("skopeo").args(args))
 }
 
@@ -87,6 +87,31 @@ fn a_directory_gets_another_image_in_place_of_the_one_it_had() {
     assert_eq!(fs::read_to_string(dir.join("notes.txt")).unwrap(), "mine");
     scene.place.run(&["copy", &to, &scene.at("oci", "back")]);
     assert_eq!(scene.place.run(&["validate", &scene.at("oci", "back")]), "valid\n");
+}
+
+#[test]
+fn a_directory_keeps_its_image_until_there_is_another() {
+    let scene = Scene::new();
+    let (dir, to) = (scene.place.path("dir"), scene.at("dir", "dir"));
+    layout(&scene.place.path("good"), &[tar("c", 10), tar("b", 100)]);
+    scene.place.run(&["copy", &format!("{}:v1", scene.at("oci", "good")), &to]);
+    let before = files(&dir);
+    let (_, manifest) = scene.layout().manifest(&scene.target()).unwrap();
+    let blobs = scene.layout().root().join("blobs/sha256");
+    // The layer that both have is damaged, then the other one is gone.
+    let shared = blobs.join(manifest.children()[2].digest.hex());
+    let mut content = fs::read(&shared).unwrap();
+    content[600] ^= 1;
+    fs::write(&shared, &content).unwrap();
+    scene.place.fails(1, &["copy", &scene.image(), &to]);
+    assert_eq!(scene.place.run(&["copy", &to, &scene.at("oci", "back")]).trim().len(), 71);
+    fs::remove_file(blobs.join(manifest.children()[1].digest.hex())).unwrap();
+    scene.place.run(&["copy", &format!("{}:v1", scene.at("oci", "good")), &to]);
+    assert_eq!(files(&dir), before);
+    scene.place.fails(1, &["copy", &scene.image(), &to]);
+    assert_eq!(files(&dir), before);
+    scene.place.run(&["copy", &to, &scene.at("oci", "again")]);
+    assert_eq!(scene.place.run(&["validate", &scene.at("oci", "again")]), "valid\n");
 }
 
 #[test]
@@ -175,85 +200,32 @@ fn untag_goes_on_after_a_name_that_is_absent() {
 }
 
 #[test]
-fn a_foreign_layer_without_addresses_is_pushed() {
-    let Some(registry) = Registry::open() else { return };
+fn a_foreign_layer_without_addresses_goes_along() {
     let scene = Scene::new();
-    let store = scene.layout();
+    let (place, store) = (&scene.place, scene.layout());
     let (_, manifest) = store.manifest(&scene.target()).unwrap();
     let Manifest::Image(mut image) = manifest else { unreachable!() };
-    image.layers[0].media_type =
-        format!("{}+gzip", media::OCI_LAYER).replace("layer.v1", "layer.nondistributable.v1");
+    image.layers[0].media_type = media::OCI_LAYER.replace("layer.v1", "layer.nondistributable.v1");
     let target = store.put_blob(media::OCI_MANIFEST, &image.to_bytes()).unwrap();
     store.tag(&ImageEntry::new("foreign", target)).unwrap();
     let from = format!("{}:foreign", scene.at("oci", "in"));
-    scene.place.run(&["copy", &from, &format!("docker://{}/foreign:1", registry.host)]);
-}
-
-/// The image of the scene as docker has it, alone and in a list.
-fn name_dockers(scene: &Scene) {
-    let store = scene.layout();
-    let (_, manifest) = store.manifest(&scene.target()).unwrap();
-    let Manifest::Image(mut image) = manifest else { unreachable!() };
-    image.media_type = Some(media::DOCKER_MANIFEST.to_owned());
-    image.config.media_type = media::DOCKER_CONFIG.to_owned();
-    for layer in &mut image.layers {
-        layer.media_type = media::DOCKER_LAYER.to_owned();
-    }
-    let mut target = store.put_blob(media::DOCKER_MANIFEST, &image.to_bytes()).unwrap();
-    store.tag(&ImageEntry::new("docker", target.clone())).unwrap();
-    target.platform = Some("linux/amd64".parse().unwrap());
-    let list = Index { media_type: Some(media::DOCKER_LIST.to_owned()), ..Index::of(vec![target]) };
-    let list = store.put_blob(media::DOCKER_LIST, &serde_json::to_vec(&list).unwrap()).unwrap();
-    store.tag(&ImageEntry::new("list", list)).unwrap();
-}
-
-#[test]
-fn dockers_images_become_ocis_in_layouts() {
-    let scene = Scene::new();
-    let place = &scene.place;
-    name_dockers(&scene);
-    let docker = format!("{}:docker", scene.at("oci", "in"));
-    let list = format!("{}:list", scene.at("oci", "in"));
-    let layout = format!("{}:a:1", scene.at("oci", "out"));
-    let archive = format!("{}:a:1", scene.at("oci-archive", "out.tar"));
-    place.run(&["copy", &docker, "r.io/a:1"]);
-    let kept = place.run(&["inspect", "--raw", "r.io/a:1"]);
-    assert!(kept.contains(media::DOCKER_LAYER), "{kept}");
-    let mut places = vec![(docker, layout.clone()), ("r.io/a:1".to_owned(), archive.clone())];
+    place.run(&["copy", &from, "r.io/foreign:1"]);
+    place.run(&["gc"]);
+    let mut places = vec![scene.at("dir", "dir"), scene.at("oci-archive", "a.tar")];
     if let Some(registry) = Registry::open() {
-        let remote = format!("docker://{}/a:1", registry.host);
-        place.run(&["push", "r.io/a:1", &remote]);
-        assert_eq!(place.run(&["inspect", "--raw", &remote]), kept);
-        let nameless = scene.at("oci", "nameless");
-        let copied = place.run(&["copy", &remote, &nameless]);
-        assert_eq!(copied.trim(), scene.digest, "the image was OCI's first");
-        // The only one there.
-        assert!(place.run(&["inspect", &nameless]).contains(media::OCI_LAYER));
-        assert_eq!(place.run(&["validate", &nameless]), "valid\n");
-        let kept = scene.at("oci", "kept");
-        place.fails(1, &["copy", "--preserve-digests", &remote, &kept]);
-        assert!(!place.path("kept").exists());
+        let remote = format!("docker://{}/foreign:1", registry.host);
+        place.run(&["push", "r.io/foreign:1", &remote]);
+        let back = scene.at("oci", "pulled");
+        place.run(&["copy", &remote, &back]);
+        assert!(place.path("pulled/blobs/sha256").join(image.layers[0].digest.hex()).exists());
     }
-    for (from, to) in places.drain(..) {
-        let error = place.fails(1, &["copy", "--preserve-digests", &from, &to]);
-        assert!(error.contains("was to be preserved"), "{error}");
-        assert_eq!(place.run(&["copy", &from, &to]).trim(), scene.digest);
-        let back = scene.at("dir", "back");
-        assert_eq!(place.run(&["copy", "--preserve-digests", &to, &back]).trim(), scene.digest);
+    for (number, to) in places.drain(..).enumerate() {
+        place.run(&["copy", "r.io/foreign:1", &to]);
+        let back = format!("back{number}");
+        place.run(&["copy", &to, &scene.at("oci", &back)]);
+        assert!(place.path(&back).join("blobs/sha256").join(image.layers[0].digest.hex()).exists());
     }
-    let saved = place.path("saved.tar").display().to_string();
-    place.run(&["save", "--format", "oci-archive", "--output", &saved, "r.io/a:1"]);
-    let all = format!("{}:all", scene.at("oci", "out"));
-    place.run(&["copy", "--all", &list, &all]);
-    assert!(place.run(&["inspect", "--raw", &all]).contains(media::OCI_INDEX));
-    assert_eq!(place.run(&["copy", &all, "one:1"]).trim(), scene.digest);
-    assert_eq!(place.run(&["validate", &all]), "valid\n");
-    if have("skopeo") {
-        for image in [&layout, &archive, &format!("oci-archive:{saved}")] {
-            assert!(skopeo(&["inspect", image]).contains(&scene.digest), "{image}");
-        }
-        skopeo(&["copy", "--insecure-policy", "--all", &all, &scene.at("dir", "theirs")]);
-    }
+    assert_eq!(place.run(&["fsck"]), "clean\n");
 }
 
 #[test]
@@ -341,6 +313,22 @@ fn a_source_without_the_image_says_what_it_has() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn damage_is_told_of_the_place_that_has_it() {
+    let scene = Scene::new();
+    let place = &scene.place;
+    place.run(&["copy", &scene.image(), "r.io/a:1"]);
+    let (_, manifest) = scene.layout().manifest(&scene.target()).unwrap();
+    let name = format!("blobs/sha256/{}", manifest.children()[1].digest.hex());
+    let cut = |path: &Path| fs::write(path.join(&name), "cut").unwrap();
+    cut(&place.path("data/images"));
+    let error = place.fails(1, &["copy", &scene.image(), "r.io/b:1"]);
+    assert!(!error.contains("is damaged") && error.contains("fsck"), "{error}");
+    cut(scene.layout().root());
+    let error = place.fails(1, &["copy", &scene.image(), &scene.at("oci", "out")]);
+    assert!(error.contains("in` is damaged\n") && !error.contains("fsck"), "{error}");
 }
 
 #[test]

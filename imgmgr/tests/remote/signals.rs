@@ -52,3 +52,34 @@ fn the_first_signal_ends_a_local_copy() {
     }
     assert_eq!(place.run(&["fsck"]), "clean\n");
 }
+
+/// Starts a command and sends it a signal once `begun` says so.
+fn ended_once(place: &Place, args: &[&str], begun: impl Fn() -> bool) -> ExitStatus {
+    let mut command = place.command(args);
+    let mut child = command.env("TMPDIR", place.path("scratch")).spawn().unwrap();
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "{args:?} was faster");
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    ends(&mut child)
+}
+
+#[test]
+fn an_archive_that_is_not_whole_goes_with_the_signal() {
+    let place = Place::new();
+    layout(&place.path("in"), &[tar("a", 40 << 20)]);
+    for name in ["scratch", "out"] {
+        std::fs::create_dir(place.path(name)).unwrap();
+    }
+    let files = || std::fs::read_dir(place.path("out")).unwrap().count();
+    let from = format!("oci:{}:v1", place.path("in").display());
+    place.run(&["copy", &from, "r.io/a:1"]);
+    let out = place.path("out/a.tar").display().to_string();
+    for args in
+        [&["copy", &from, &format!("oci-archive:{out}")][..], &["save", "-o", &out, "r.io/a:1"]]
+    {
+        let status = ended_once(&place, args, || files() > 0);
+        assert_eq!(status.signal(), Some(Signal::TERM.as_raw()), "{args:?}");
+        assert_eq!(files(), 0, "{args:?}");
+    }
+}
