@@ -60,7 +60,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("memory-limit-small", MEMORY, ON_MEMORY, memory_small),
     test("pids-limit", "config-linux.md#pids", ON_PIDS, pids_limit),
     test("pids-limit-unlimited", "config-linux.md#pids", ON_PIDS, pids_unlimited),
-    test("pids-limit-zero-before-1.3", "config-linux.md#pids", ON_PIDS, pids_zero),
+    test("pids-limit-zero-before-version-1-3", "config-linux.md#pids", ON_PIDS, pids_zero),
     test("pids-limit-holds", "config-linux.md#pids", ON_PIDS, pids_holds),
     test("block-io-throttle", IO, &[Need::Controller("blkio"), Need::CgroupV1], io_throttle),
     test("block-io-throttle-v2", IO, &[Need::Controller("io"), Need::CgroupV2], io_throttle_v2),

@@ -1,7 +1,7 @@
 //! Copies that send nothing end at the first signal, as by its own action.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -26,6 +26,14 @@ fn ends(child: &mut Child) -> ExitStatus {
     }
 }
 
+/// The command with signals as they are at a terminal: whoever runs the tests in the background may ignore SIGINT.
+fn heeding(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding.env_clear().envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    heeding.arg("--default-signal=INT,TERM").arg(command.get_program()).args(command.get_args());
+    heeding
+}
+
 #[test]
 fn the_first_signal_ends_a_local_copy() {
     let place = Place::new();
@@ -39,7 +47,8 @@ fn the_first_signal_ends_a_local_copy() {
         for from in
             [format!("{}:v1", at("oci", "in")), "r.io/a:1".to_owned(), at("oci-archive", "a.tar")]
         {
-            let mut command = place.command(&["copy", &from, &at("oci-archive", "pipe")]);
+            let copy = place.command(&["copy", &from, &at("oci-archive", "pipe")]);
+            let mut command = heeding(&copy);
             let mut child = command.env("TMPDIR", place.path("scratch")).spawn().unwrap();
             // Whoever writes to the pipe is in the middle of it, since nobody reads.
             let reader = std::fs::File::open(place.path("pipe")).unwrap();
