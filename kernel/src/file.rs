@@ -130,15 +130,7 @@ pub fn read_limited(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result
 /// # Errors
 /// As [`read_limited`].
 pub fn read_regular(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -> Result<Vec<u8>> {
-    let file = open_read(dir, path)?;
-    let mut content = vec![0u8; 8192.min(limit + 1)];
-    let read = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut content[..]))?;
-    let is_whole = read < content.len();
-    content.truncate(read);
-    if !is_whole {
-        content.extend(read_fd_limited(&file, limit.saturating_sub(read))?);
-    }
-    if content.len() > limit { Err(Errno::FBIG) } else { Ok(content) }
+    read_until(&open_read(dir, path)?, limit, |read, room| read < room)
 }
 
 /// As [`read_limited`], of a file that somebody else may have put there: nothing is waited for, at no
@@ -156,17 +148,26 @@ pub fn read_foreign_limited(dir: BorrowedFd<'_>, path: impl Arg, limit: usize) -
 /// # Errors
 /// `EFBIG` if it is larger, else what read(2) says.
 pub fn read_fd_limited(file: impl AsFd, limit: usize) -> Result<Vec<u8>> {
+    read_until(file, limit, |read, _| read == 0)
+}
+
+/// Reads until `is_end` says so of how many bytes came and how many there was room for.
+fn read_until(
+    file: impl AsFd,
+    limit: usize,
+    is_end: impl Fn(usize, usize) -> bool,
+) -> Result<Vec<u8>> {
     let mut content = vec![0u8; 8192.min(limit + 1)];
     let mut filled = 0;
     loop {
-        match rustix::io::read(&file, &mut content[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(Errno::INTR) => continue,
-            Err(errno) => return Err(errno),
-        }
+        let room = content.len() - filled;
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut content[filled..]))?;
+        filled += read;
         if filled > limit {
             return Err(Errno::FBIG);
+        }
+        if is_end(read, room) {
+            break;
         }
         if filled == content.len() {
             content.resize((content.len() * 4).min(limit + 1), 0);

@@ -109,11 +109,15 @@ impl<F: AsFd> RootDir<F> {
     }
 
     /// Makes the directory `path` if it is a single name that is not there yet.
-    #[must_use]
-    pub fn make_new(&self, path: &str) -> Option<OwnedFd> {
-        let is_name = !path.contains('/') && path != ".";
-        let made = is_name.then(|| rustix::fs::mkdirat(&self.fd, path, Mode::from_raw_mode(0o755)));
-        made?.ok().and_then(|()| self.open_without_symlinks(path).ok())
+    ///
+    /// # Errors
+    /// `EEXIST` if it is there or leads further down, else what mkdirat(2) and openat2(2) say.
+    pub fn make_new(&self, path: &str) -> Result<OwnedFd> {
+        if path.contains('/') || path == "." {
+            return Err(Errno::EXIST);
+        }
+        rustix::fs::mkdirat(&self.fd, path, Mode::from_raw_mode(0o755))?;
+        self.open_without_symlinks(path)
     }
 
     /// Makes `path`, which is missing: at once where it is a single name, else by walking it
@@ -122,11 +126,10 @@ impl<F: AsFd> RootDir<F> {
     /// # Errors
     /// As [`RootDir::open_or_make`].
     pub fn make(&self, path: &str, missing: Missing) -> Result<OwnedFd> {
-        if !path.contains('/') && missing == Missing::Directory {
-            match rustix::fs::mkdirat(&self.fd, path, Mode::from_raw_mode(0o755)) {
-                Ok(()) => return self.open_without_symlinks(path),
+        if missing == Missing::Directory {
+            match self.make_new(path) {
                 Err(Errno::EXIST) => {}
-                Err(errno) => return Err(errno),
+                other => return other,
             }
         }
         let mut queue: VecDeque<Vec<u8>> = components(path.as_bytes());

@@ -80,7 +80,7 @@ impl Child<'_> {
         let base = self.base(&step.target)?;
         let (target, existed) = match &step.target {
             // In what was just mounted there is nothing yet.
-            Place { beneath: Beneath::Slot(_), path, .. } => base.make_new(path),
+            Place { beneath: Beneath::Slot(_), path, .. } => base.make_new(path).ok(),
             _ => None,
         }
         .map_or_else(

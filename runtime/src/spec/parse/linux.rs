@@ -115,15 +115,9 @@ fn read_cgroups_path(path: Option<Text<'_>>, at: &At<'_>) -> Result<Option<Strin
 
 /// A path that leads nowhere above where it begins, as runc has it.
 fn without_parents(path: &str) -> String {
-    let mut parts = Vec::new();
-    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        match part {
-            ".." => drop(parts.pop()),
-            name => parts.push(name),
-        }
-    }
-    let root = if path.starts_with('/') { "/" } else { "" };
-    format!("{root}{}", parts.join("/"))
+    let clean = ContainerPath::normalise(path);
+    let clean = clean.as_ref().map_or("", ContainerPath::as_str);
+    if path.starts_with('/') { clean } else { clean.trim_start_matches('/') }.to_owned()
 }
 
 fn read_propagation(name: Option<Text<'_>>, at: &At<'_>) -> Result<Option<Propagation>, SpecError> {
