@@ -1,146 +1,142 @@
-//! One deed beside the main thread.
+//! A network namespace that a process beside the caller makes.
 //!
-//! The standard library's threads prepare for more than a small program asks of them: half of the
-//! twenty calls that one takes. This one runs a function on a stack of the heap.
+//! That process shares memory and descriptors with the caller, and nothing else: unlike a thread it
+//! holds no lock of the C library, and the caller may be cloned meanwhile.
 
-#![expect(unsafe_code, reason = "pthread_create(3) takes and gives raw pointers")]
+#![expect(unsafe_code, reason = "clone(2) on a stack of its own, and what that process shares")]
 
-use crate::{Errno, Result};
-use rustix::process::Pid;
-use std::ffi::c_void;
+use crate::{Result, from_nix, netdev};
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::UnshareFlags;
+use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
-use std::ptr;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Room for calls that parse or ask the kernel, not for deep recursion.
-const STACK_BYTES: usize = 128 << 10;
+/// Room for a few calls to the kernel.
+const STACK_BYTES: usize = 16 << 10;
+/// In place of a descriptor: not made yet.
+const PENDING: RawFd = -2;
+/// In place of a descriptor: there will be none.
+const NONE: RawFd = -1;
 
-/// A page, at which stacks start.
-#[repr(C, align(4096))]
-#[derive(Clone, Copy)]
-struct Page(MaybeUninit<[u8; 4096]>);
-
-/// A deed under way. Dropped, it is waited for.
-pub struct Beside<I, O> {
-    thread: libc::pthread_t,
-    // Both are the thread's until it is joined.
-    job: *mut Job<I, O>,
-    _stack: Vec<Page>,
+/// A namespace under way. Dropped, it is waited for.
+pub struct NewNetwork {
+    maker: Option<Pid>,
+    made: Box<AtomicI32>,
+    _stack: Box<[MaybeUninit<u8>]>,
+    /// Where the maker may run, if it was begun on a processor other than the caller's.
+    processors: Option<CpuSet>,
 }
 
-struct Job<I, O> {
-    deed: fn(I) -> O,
-    input: Option<I>,
-    output: Option<O>,
-    thread: Option<Pid>,
-}
-
-impl<I: Send + 'static, O: Send + 'static> Beside<I, O> {
-    /// Begins `deed`.
+impl NewNetwork {
+    /// Begins to make one, its loopback device up.
+    ///
+    /// Kernel: clone(2), `CLONE_VM` and `CLONE_FILES`. No fallback.
     ///
     /// # Errors
-    /// `EAGAIN` where no thread can be had.
-    pub fn begin(deed: fn(I) -> O, input: I) -> Result<Beside<I, O>> {
-        let mut stack = vec![Page(MaybeUninit::uninit()); STACK_BYTES / size_of::<Page>()];
-        let job =
-            Box::into_raw(Box::new(Job { deed, input: Some(input), output: None, thread: None }));
-        let thread = create(&mut stack, perform::<I, O>, job.cast()).inspect_err(|_| {
-            // SAFETY: it came from `into_raw`, and no thread was made that knows it.
-            drop(unsafe { Box::from_raw(job) });
-        })?;
-        Ok(Beside { thread, job, _stack: stack })
+    /// `EAGAIN` where no process can be had.
+    pub fn begin() -> Result<NewNetwork> {
+        let made = Box::new(AtomicI32::new(PENDING));
+        let mut stack = Box::<[u8]>::new_uninit_slice(STACK_BYTES);
+        // A stack grows downwards, from a multiple of 16.
+        let top = stack.as_mut_ptr_range().end.map_addr(|address| address & !0xf);
+        let flags = libc::CLONE_VM | libc::CLONE_FILES;
+        let shared = std::ptr::from_ref::<AtomicI32>(&made).cast_mut();
+        // SAFETY: the stack is the process's own, and lives as what it shares until it was waited
+        // for. It calls nothing but the kernel: it takes no memory and no lock, writes no `errno`.
+        let maker = unsafe { libc::clone(perform, top.cast(), flags, shared.cast()) };
+        let maker = Pid::from_raw(Errno::result(maker).map_err(from_nix)?);
+        Ok(NewNetwork { maker: Some(maker), made, _stack: stack, processors: send_away(maker) })
     }
-}
 
-impl<I, O> Beside<I, O> {
-    /// Waits for the deed: what came of it. The caller is alone again then, also in the eyes of
-    /// the kernel, which lets only processes with one thread change some namespaces.
+    /// Waits for the namespace; `None` if there could be none. Nobody shares the caller's memory
+    /// then, which is what the kernel asks of those who enter some namespaces.
     #[must_use]
-    pub fn finish(mut self) -> Option<O> {
-        self.join()
+    pub fn finish(mut self) -> Option<OwnedFd> {
+        self.wait()
     }
 
-    fn join(&mut self) -> Option<O> {
-        if self.job.is_null() {
-            return None;
+    fn wait(&mut self) -> Option<OwnedFd> {
+        let maker = self.maker.take()?;
+        if let Some(processors) = &self.processors
+            && self.made.load(Ordering::Acquire) == PENDING
+        {
+            // The caller's processor is free now.
+            let _ = sched_setaffinity(maker, processors);
         }
-        // SAFETY: the thread was made joinable, and `job` says that nobody has joined it.
-        unsafe { libc::pthread_join(self.thread, ptr::null_mut()) };
-        // SAFETY: it came from `into_raw`, and the thread has ended.
-        let job = unsafe { Box::from_raw(self.job) };
-        self.job = ptr::null_mut();
-        // It has left its function, not yet the process; nothing tells when.
-        while job.thread.is_some_and(is_thread) {
-            rustix::thread::sched_yield();
-        }
-        job.output
+        // It has no signal to tell of its end.
+        while waitpid(maker, Some(WaitPidFlag::__WALL)) == Err(Errno::EINTR) {}
+        let descriptor = self.made.load(Ordering::Acquire);
+        // SAFETY: the maker opened it in the table of both, and nobody else knows it.
+        (descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(descriptor) })
     }
 }
 
-impl<I, O> Drop for Beside<I, O> {
+impl Drop for NewNetwork {
     fn drop(&mut self) {
-        self.join();
+        self.wait();
     }
 }
 
-/// Whether the caller's process has such a thread.
-fn is_thread(thread: Pid) -> bool {
-    let own = rustix::process::getpid().as_raw_nonzero().get();
-    // SAFETY: three integers go in; signal 0 is none.
-    let ret = unsafe { libc::syscall(libc::SYS_tgkill, own, thread.as_raw_nonzero().get(), 0) };
-    ret == 0
+/// What the process does.
+extern "C" fn perform(made: *mut c_void) -> c_int {
+    // SAFETY: it is the box of `begin`.
+    let made = unsafe { &*made.cast::<AtomicI32>() };
+    made.store(make().unwrap_or(NONE), Ordering::Release);
+    0
 }
 
-extern "C" fn perform<I, O>(job: *mut c_void) -> *mut c_void {
-    // SAFETY: it is the `Job` of `begin`, which nobody else touches before the thread is joined.
-    let job = unsafe { &mut *job.cast::<Job<I, O>>() };
-    job.thread = Some(rustix::thread::gettid());
-    job.output = job.input.take().map(job.deed);
-    ptr::null_mut()
+/// Makes one for the calling process, and holds it.
+fn make() -> Result<RawFd> {
+    // SAFETY: neither memory nor descriptors are unshared.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
+    netdev::loopback_up()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(c"/proc/self/ns/net", flags, Mode::empty())?.into_raw_fd())
 }
 
-type Start = extern "C" fn(*mut c_void) -> *mut c_void;
-
-fn create(stack: &mut [Page], start: Start, argument: *mut c_void) -> Result<libc::pthread_t> {
-    let failed = |code: i32| if code == 0 { Ok(()) } else { Err(Errno::from_raw_os_error(code)) };
-    let mut attributes = MaybeUninit::uninit();
-    // SAFETY: it writes to where the pointer says.
-    failed(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
-    // SAFETY: `pthread_attr_init` has filled it.
-    let mut attributes: libc::pthread_attr_t = unsafe { attributes.assume_init() };
-    let mut thread = MaybeUninit::uninit();
-    // SAFETY: the stack is nobody else's, and outlives the thread, which is joined before it is freed.
-    let created = failed(unsafe {
-        libc::pthread_attr_setstack(&mut attributes, stack.as_mut_ptr().cast(), size_of_val(stack))
-    })
-    .and_then(|()| {
-        // SAFETY: attributes and room for the answer are there; the argument is what `start` wants.
-        failed(unsafe { libc::pthread_create(thread.as_mut_ptr(), &attributes, start, argument) })
-    });
-    // SAFETY: `pthread_attr_init` has filled it.
-    unsafe { libc::pthread_attr_destroy(&mut attributes) };
-    // SAFETY: where `pthread_create` succeeds, it has filled it.
-    created.map(|()| unsafe { thread.assume_init() })
+/// Lets `maker` begin on any processor but the caller's, where it would wait until the caller has
+/// to: some kernels gather work on few processors. Gives where it may run, if there are others.
+fn send_away(maker: Pid) -> Option<CpuSet> {
+    let all = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    let mut others = all;
+    others.unset(sched_getcpu().ok()?).ok()?;
+    sched_setaffinity(maker, &others).ok()?;
+    Some(all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::CloneFlags;
+    use crate::{file, namespace};
+
+    fn own() -> u64 {
+        file::kind(file::open_read(file::CWD, c"/proc/self/ns/net").unwrap()).unwrap().inode
+    }
 
     #[test]
-    fn a_deed_is_done_beside_and_its_result_fetched() {
-        let own = rustix::thread::gettid();
-        let deed = |text: String| (text + "!", rustix::thread::gettid());
-        let beside = Beside::begin(deed, "done".to_owned()).unwrap();
-        let (text, thread) = beside.finish().unwrap();
-        assert!(!is_thread(thread));
-        assert_eq!(text, "done!");
-        assert_ne!(thread, own);
+    fn a_namespace_is_made_and_the_caller_stays_in_its_own() {
+        let before = own();
+        let mut new = NewNetwork::begin().unwrap();
+        let maker = new.maker.unwrap();
+        let made = new.wait().unwrap();
+        assert_eq!(namespace::kind(&made), Ok(CloneFlags::NEWNET));
+        assert_ne!(file::kind(&made).unwrap().inode, before);
+        assert_eq!(own(), before);
+        assert_eq!(waitpid(maker, Some(WaitPidFlag::__WALL)), Err(Errno::ECHILD));
     }
 
     #[test]
     fn dropped_it_is_waited_for() {
-        let done = std::sync::Arc::new(());
-        drop(Beside::begin(drop::<std::sync::Arc<()>>, done.clone()).unwrap());
-        assert_eq!(std::sync::Arc::strong_count(&done), 1);
+        let new = NewNetwork::begin().unwrap();
+        let maker = new.maker.unwrap();
+        drop(new);
+        assert_eq!(waitpid(maker, Some(WaitPidFlag::__WALL)), Err(Errno::ECHILD));
     }
 }

@@ -2,13 +2,11 @@
 
 #![expect(unsafe_code, reason = "the interface ioctls have no safe wrapper")]
 
-use crate::{Result, check};
-use std::os::fd::AsRawFd;
+use crate::Result;
 
-/// Of a type that differs between C libraries.
-const SIOCSIFFLAGS: libc::Ioctl = 0x8914;
+const SIOCSIFFLAGS: rustix::ioctl::Opcode = 0x8914;
 
-/// Brings the loopback device up.
+/// Brings the loopback device up. Calls nothing but the kernel.
 ///
 /// # Errors
 /// `EPERM` without CAP_NET_ADMIN over the namespace.
@@ -27,7 +25,8 @@ pub fn loopback_up() -> Result<()> {
     }
     // A fresh loopback device has IFF_LOOPBACK only, and only IFF_UP matters of what is set.
     request.ifr_ifru.ifru_flags = 0x1 | 0x40;
-    // SAFETY: SIOCSIFFLAGS reads a `struct ifreq` where the pointer says.
-    let ret = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCSIFFLAGS, &raw const request) };
-    check(ret.into()).map(drop)
+    // SAFETY: SIOCSIFFLAGS reads a `struct ifreq`.
+    let request = unsafe { rustix::ioctl::Setter::<SIOCSIFFLAGS, _>::new(request) };
+    // SAFETY: the request is what its number says.
+    unsafe { rustix::ioctl::ioctl(&socket, request) }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// How long a container may take to die.
@@ -52,7 +53,8 @@ impl Runtime {
 
 /// Runs a command line to its end; fails if it does.
 pub(crate) fn run(words: &[String]) -> Result<Duration> {
-    let mut errors = tempfile::tempfile()?;
+    // No disk has a part in what is timed.
+    let mut errors = fs::File::from(memfd_create("errors", MemfdFlags::CLOEXEC)?);
     let mut command = Command::new(&words[0]);
     command
         .args(&words[1..])

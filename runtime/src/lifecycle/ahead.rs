@@ -1,36 +1,28 @@
 //! A network namespace made ahead of the process that gets it.
 //!
 //! It is two thirds of what clone3(2) with a usual container's namespaces costs, and nothing that
-//! comes before the clone needs it. So a second thread makes it while the first reads and checks
-//! the configuration.
+//! comes before the clone needs it. So another process makes it while this one reads and
+//! checks the configuration.
 
-use kernel::beside::Beside;
-use kernel::process::CloneFlags;
-use kernel::{file, namespace, netdev};
+use kernel::beside::NewNetwork;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::os::fd::OwnedFd;
 
-/// A namespace under way. Dropped, it waits for the thread: no process may be cloned while another
-/// thread could hold a lock.
+/// A namespace under way. Dropped, it is waited for.
 #[derive(Default)]
-pub(super) struct NetworkAhead(Option<Beside<Vec<u8>, Option<OwnedFd>>>);
+pub(super) struct NetworkAhead(Option<NewNetwork>);
 
 impl NetworkAhead {
     /// Begins, where `config` looks as if it asked for one. Nothing is checked here: whatever
     /// fails is left to the clone, which then makes the namespace and says what is wrong.
     pub(super) fn begin(config: &[u8]) -> NetworkAhead {
-        // Most that have none need no thread to see it.
-        if !config.windows(NETWORK.len()).any(|word| word == NETWORK) {
-            return NetworkAhead::default();
-        }
-        let deed = |config: Vec<u8>| wants_network(&config).then(make)?.ok();
-        NetworkAhead(Beside::begin(deed, config.to_vec()).ok())
+        NetworkAhead(wants_network(config).then(NewNetwork::begin).and_then(Result::ok))
     }
 
     /// The namespace, its loopback device up, if there is one.
     pub(super) fn finish(&mut self) -> Option<OwnedFd> {
-        self.0.take()?.finish()?
+        self.0.take()?.finish()
     }
 }
 
@@ -62,19 +54,16 @@ struct Namespace<'a> {
 /// Whether it asks for a new network namespace that belongs to the runtime's user namespace.
 #[must_use]
 pub fn wants_network(config: &[u8]) -> bool {
+    // Most that have none need no second reader to see it.
+    if !config.windows(NETWORK.len()).any(|word| word == NETWORK) {
+        return false;
+    }
     let config: Option<Config<'_>> = serde_json::from_slice(config).ok();
     let linux = config.and_then(|config| config.linux).filter(|linux| linux.net_devices.is_none());
     let namespaces = linux.and_then(|linux| linux.namespaces).unwrap_or_default();
     let is_new = |one: &Namespace<'_>| one.path.is_none_or(str::is_empty);
     namespaces.iter().any(|one| one.kind == "network" && is_new(one))
         && namespaces.iter().all(|one| one.kind != "user")
-}
-
-/// Makes one for the calling thread, and holds it.
-fn make() -> kernel::Result<OwnedFd> {
-    namespace::unshare(CloneFlags::NEWNET)?;
-    netdev::loopback_up()?;
-    file::open_read(file::CWD, c"/proc/thread-self/ns/net")
 }
 
 #[cfg(test)]

@@ -220,8 +220,6 @@ impl Attempt<'_> {
         if let Some(filter) = self.filter {
             self.state.write_filter(&filter.to_bytes())?;
         }
-        // From here on processes are cloned.
-        let network = self.network.take().finish();
         let files = raise_open_files(self.plan)?;
         let mut slots: Vec<Option<OwnedFd>> = Vec::new();
         slots.resize_with(self.plan.slots, || None);
@@ -238,7 +236,7 @@ impl Attempt<'_> {
         // Those who read a runtime's debug log know its places by the words of runc.
         let journal = self.context.journal;
         journal.debug(format_args!("nsexec container setup: `{}`", self.request.id));
-        let child = self.clone_child(cgroup, slots, network)?;
+        let child = self.clone_child(cgroup, slots)?;
         journal.debug(format_args!("child process in init(): pid {}", child.pid));
         let ready = self.accompany(&child, cgroup, &maps, joined, files);
         if let Err(error) = ready {
@@ -339,7 +337,6 @@ impl Attempt<'_> {
         &self,
         cgroup: &Cgroup,
         slots: Vec<Option<OwnedFd>>,
-        network: Option<OwnedFd>,
     ) -> Result<Child, LifecycleError> {
         let (ours, theirs) =
             unix_socket::message_pair().map_err(kernel_error("make a socket for the container"))?;
@@ -349,6 +346,8 @@ impl Attempt<'_> {
             process::set_dumpable(false).map_err(kernel_error("hide the process"))?;
         }
         let target = cgroup.clone_target()?;
+        // A time namespace lets nobody in who shares memory.
+        let network = self.network.take().finish();
         let born = entry::enter_for_children(self.plan, &slots)?;
         let input = ChildInput {
             steps: &self.plan.steps,
