@@ -6,66 +6,16 @@
 
 #![expect(unsafe_code, reason = "an allocator deals in raw memory")]
 
-use dlmalloc::{Allocator, Dlmalloc};
-use rustix::mm::{self, MapFlags, MremapFlags, ProtFlags};
+use dlmalloc::Dlmalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::hint;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What is taken at least.
-const PIECE: usize = 64 << 10;
-
-/// Where the allocator has its memory from.
-struct Pages;
-
-// SAFETY: what `alloc` gives is nobody else's until it is unmapped, and `remap` keeps what is there.
-unsafe impl Allocator for Pages {
-    fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let mut flags = MapFlags::PRIVATE;
-        // Soon in use all over: to be stopped for each page costs more.
-        flags.set(MapFlags::POPULATE, size <= PIECE);
-        // SAFETY: no address is asked for, so that nothing is replaced.
-        let pages = unsafe { mm::mmap_anonymous(ptr::null_mut(), size, access, flags) };
-        pages.map_or((ptr::null_mut(), 0, 0), |start| (start.cast(), size, 0))
-    }
-
-    fn remap(&self, start: *mut u8, old: usize, new: usize, can_move: bool) -> *mut u8 {
-        let flags = if can_move { MremapFlags::MAYMOVE } else { MremapFlags::empty() };
-        // SAFETY: the allocator vouches for what it has at `start`.
-        let moved = unsafe { mm::mremap(start.cast(), old, new, flags) };
-        moved.map_or(ptr::null_mut(), <*mut _>::cast)
-    }
-
-    fn free_part(&self, start: *mut u8, old: usize, new: usize) -> bool {
-        // SAFETY: the allocator no longer uses what is behind `new`.
-        unsafe { mm::munmap(start.wrapping_add(new).cast(), old - new) }.is_ok()
-    }
-
-    fn free(&self, start: *mut u8, size: usize) -> bool {
-        // SAFETY: the allocator no longer uses it.
-        unsafe { mm::munmap(start.cast(), size) }.is_ok()
-    }
-
-    fn can_release_part(&self, _flags: u32) -> bool {
-        true
-    }
-
-    fn allocates_zeros(&self) -> bool {
-        true
-    }
-
-    fn page_size(&self) -> usize {
-        rustix::param::page_size()
-    }
-}
 
 /// Takes memory from the kernel in pieces of 64 KiB. For `#[global_allocator]`.
 pub struct Heap {
     busy: AtomicBool,
-    memory: UnsafeCell<Dlmalloc<Pages>>,
+    memory: UnsafeCell<Dlmalloc>,
 }
 
 // SAFETY: `memory` is used by whoever set `busy`, and by nobody else until it is cleared.
@@ -84,13 +34,10 @@ impl Heap {
     /// A heap that has taken nothing yet.
     #[must_use]
     pub const fn new() -> Heap {
-        Heap {
-            busy: AtomicBool::new(false),
-            memory: UnsafeCell::new(Dlmalloc::new_with_allocator(Pages)),
-        }
+        Heap { busy: AtomicBool::new(false), memory: UnsafeCell::new(Dlmalloc::new()) }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Dlmalloc<Pages>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Dlmalloc) -> T) -> T {
         let mut spins = 0;
         while self.busy.swap(true, Ordering::Acquire) {
             spins += 1;

@@ -71,7 +71,6 @@ pub unsafe fn enter(
             Err(unsafe { exe::protect(arguments, variables) })
         });
     }
-    populate_stack();
     if let Err(errno) = open_standard_streams() {
         protected = protected.and(Err(errno));
     }
@@ -83,20 +82,6 @@ pub unsafe fn enter(
     let code = (program.main)(&words, protected);
     #[expect(clippy::exit, reason = "this is where the program ends; output is flushed")]
     std::process::exit(code.into())
-}
-
-/// What every command uses of its stack, at least.
-const STACK_BYTES: usize = 64 << 10;
-
-/// Asks for the stack's pages at once: to be stopped for each of them costs more.
-fn populate_stack() {
-    let here = 0_u8;
-    let page = rustix::param::page_size();
-    let top = std::ptr::from_ref(&here).map_addr(|address| address & !(page - 1));
-    let bottom = top.wrapping_sub(STACK_BYTES).cast_mut();
-    let advice = rustix::mm::Advice::LinuxPopulateWrite;
-    // SAFETY: no byte changes. Where there is no stack yet, the kernel refuses, and nothing is lost.
-    let _ = unsafe { rustix::mm::madvise(bottom.cast(), STACK_BYTES, advice) };
 }
 
 /// Which of standard input, output and error were `/dev/null` when the program started, a bit for each.
