@@ -397,6 +397,12 @@ impl Kind {
         self.format == libc::S_IFDIR
     }
 
+    /// True for a pipe or a FIFO.
+    #[must_use]
+    pub fn is_fifo(&self) -> bool {
+        self.format == libc::S_IFIFO
+    }
+
     /// True for the character device `major:minor`.
     #[must_use]
     pub fn is_char_device(&self, major: u32, minor: u32) -> bool {

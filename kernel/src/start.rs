@@ -10,7 +10,7 @@ use crate::{Errno, Result, exe};
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// What a program is made of.
 #[derive(Clone, Copy, Debug)]
@@ -93,14 +93,27 @@ pub fn null_streams() -> impl Iterator<Item = RawFd> {
     (0..3).filter(move |number| found & 1 << number != 0)
 }
 
+/// The inode of each of standard input, output and error that was a pipe when the program started,
+/// else 0.
+static PIPES: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// The inodes of the standard streams that were pipes when the program started.
+#[must_use]
+pub fn pipes() -> [Option<u64>; 3] {
+    PIPES.each_ref().map(|inode| Some(inode.load(Ordering::Relaxed)).filter(|inode| *inode != 0))
+}
+
 /// Opens `/dev/null` where standard input, output or error is closed: no file that the program
 /// opens may be taken for one of them.
 fn open_standard_streams() -> Result<()> {
-    for number in 0..3 {
+    for (number, pipe) in (0..).zip(&PIPES) {
         // SAFETY: the number is only looked at, which says of a closed one that it is.
         let stream = unsafe { BorrowedFd::borrow_raw(number) };
         let is_null = match crate::file::kind(stream) {
-            Ok(kind) => kind.is_char_device(1, 3),
+            Ok(kind) => {
+                pipe.store(if kind.is_fifo() { kind.inode } else { 0 }, Ordering::Relaxed);
+                kind.is_char_device(1, 3)
+            }
             Err(Errno::BADF) => {
                 // The lowest free number: theirs, as they are looked at in order.
                 let flags = rustix::fs::OFlags::RDWR;

@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("restore-pid-file", "runc-restore(8) --pid-file", CRIU, pid_file),
     test("restore-exec", RESTORE, CRIU, exec),
     test("restore-pipes", RESTORE, CRIU, pipes),
+    test("restore-moved-pipe", RESTORE, CRIU, moved_pipe),
     test("restore-mounts", RESTORE, CRIU, mounts),
     test("restore-joined-network", RESTORE, CRIU, joined_network),
     test("restore-mount-of-the-container", RESTORE, CRIU, mount_within),
@@ -252,8 +253,19 @@ fn exec(scene: &Scene) -> Result<()> {
 
 /// Pipes of standard streams are those of `restore`.
 fn pipes(scene: &Scene) -> Result<()> {
+    gets_pipes(scene, "echo up >/fifo; while read line; do echo \"got $line\"; done; echo end")
+}
+
+/// So they are where the program has moved them.
+fn moved_pipe(scene: &Scene) -> Result<()> {
+    let moved = "exec 8<&0 9>&1 </dev/null >/dev/null 2>&1; echo up >/fifo
+        while read line <&8; do echo \"got $line\" >&9; done; echo end >&9";
+    gets_pipes(scene, moved)
+}
+
+/// `script` reads and answers lines, before and after.
+fn gets_pipes(scene: &Scene, script: &str) -> Result<()> {
     use std::io::Write;
-    let script = "echo up >/fifo; while read line; do echo \"got $line\"; done; echo end";
     let bundle = scene.bundle_with(|b| {
         b.sh(script);
     })?;

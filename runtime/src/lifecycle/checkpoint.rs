@@ -47,7 +47,7 @@ pub fn checkpoint(context: Context<'_>, request: &CheckpointRequest) -> Result<(
     let root = ContainerRoot::open(init.pid)?;
     let joined = joined_namespaces(&spec, init.pid)?;
     if !request.pre_dump {
-        write_descriptors(&images.images, init.pid)?;
+        write_descriptors(&images.images, &record, init.pid)?;
     }
     // Else what was looked at may be another process, of the same number.
     init.open()
@@ -342,9 +342,13 @@ fn freezer(record: &Record) -> Option<String> {
     paths.remove("freezer").or_else(|| paths.remove(""))
 }
 
-/// Notes what the standard streams are: a pipe among them is given anew at restore.
-fn write_descriptors(images: &OwnedFd, pid: i32) -> Result<(), LifecycleError> {
-    let stream = |number: i32| {
+/// Notes what the standard streams are: a pipe among them is given anew at restore, wherever the
+/// program keeps it by now.
+fn write_descriptors(images: &OwnedFd, record: &Record, pid: i32) -> Result<(), LifecycleError> {
+    let stream = |number: usize| {
+        if let Some(inode) = record.pipes[number] {
+            return format!("pipe:[{inode}]");
+        }
         let link = file::read_link(file::CWD, format!("/proc/{pid}/fd/{number}"));
         link.map_or(String::new(), |path| path.to_string_lossy().into_owned())
     };

@@ -153,6 +153,7 @@ fn bind_notify(
 
 pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan) -> Record {
     let shares_mounts = bundle.spec.namespaces.mount.is_inherited();
+    let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
     let rootfs = &bundle.spec.root.path;
     // What is mounted there goes with the container, even if a link leads elsewhere by then.
     let resolved = shares_mounts.then(|| std::fs::canonicalize(rootfs).ok()).flatten();
@@ -169,6 +170,7 @@ pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPl
         rootless: cgroup.optional,
         no_new_keyring: request.no_new_keyring,
         restored: false,
+        pipes: if terminal { [None; 3] } else { kernel::start::pipes() },
         shares_pids: !bundle.spec.namespaces.pid.is_new(),
         shares_mounts,
         late_hooks: !bundle.spec.hooks.poststart.is_empty()
