@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::bundle::Bundles;
 use crate::runtime::{Runtime, await_death, run};
-use crate::samples::{Samples, interleave};
+use crate::samples::{Samples, interleave, order};
 use crate::view;
 
 /// How many mounts the host gets more, to see what they cost.
@@ -120,8 +120,8 @@ fn lifecycle(lab: &Lab) -> Result<Vec<Row>> {
     let verbs = ["create", "state", "start", "kill", "delete"];
     let mut samples = vec![vec![Samples::default(); lab.runtimes.len()]; verbs.len()];
     for round in 0..=lab.rounds {
-        for (index, runtime) in lab.runtimes.iter().enumerate() {
-            for (verb, took) in live_once(lab, runtime)?.into_iter().enumerate() {
+        for index in order(round, lab.runtimes.len()) {
+            for (verb, took) in live_once(lab, &lab.runtimes[index])?.into_iter().enumerate() {
                 if round > 0 {
                     samples[verb][index].push(took);
                 }

@@ -42,19 +42,31 @@ pub(crate) fn interleave(
 ) -> Result<Vec<Samples>> {
     let mut samples = vec![Samples::default(); runtimes.len()];
     for round in 0..=rounds {
-        for (runtime, samples) in runtimes.iter().zip(&mut samples) {
-            let took = measure(runtime)?;
+        for index in order(round, runtimes.len()) {
+            let took = measure(&runtimes[index])?;
             if round > 0 {
-                samples.push(took);
+                samples[index].push(took);
             }
         }
     }
     Ok(samples)
 }
 
+/// The order of a round: there, and back in the next, for what comes after a runtime meets what the
+/// kernel still has to clean up of it.
+pub(crate) fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |index| if round.is_multiple_of(2) { index } else { count - 1 - index })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_other_round_goes_backwards() {
+        assert_eq!(order(0, 3).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(order(1, 3).collect::<Vec<_>>(), [2, 1, 0]);
+    }
 
     #[test]
     fn an_even_count_has_its_median_in_the_middle() {

@@ -53,6 +53,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("unknown-kind-refused", SPEC, &[], unknown),
     test("pid-one", "pid_namespaces(7)", &[], pid_one),
     test("loopback-is-up", "runc", &[], loopback),
+    test("no-network-namespace-left", SPEC, &[Need::Root], no_network_left),
     test("loopback-alone", SPEC, &[], loopback_alone),
     test("loopback-of-a-joined-namespace-untouched", "runc", &[], loopback_joined),
     test("ipc-is-empty", SPEC, &[], ipc_empty),
@@ -303,6 +304,21 @@ fn loopback(scene: &Scene) -> Result<()> {
     let text = scene.sh(|_| {}, "ip addr show lo")?;
     contains("lo", &text, "LOOPBACK,UP")?;
     contains("lo", &text, "127.0.0.1/8")
+}
+
+/// In a user namespace that may have no network namespace.
+fn no_network_left(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.inherit("user").set("/linux/uidMappings", json!([]));
+    bundle.set("/linux/gidMappings", json!([])).idle().write()?;
+    let id = scene.id();
+    let script = "echo 0 >/proc/sys/user/max_net_namespaces || exit 9
+        \"$0\" --root \"$1\" run --bundle \"$2\" \"$3\"";
+    let shell = scene.shell(script).arg(&scene.runtime);
+    let shell = shell.arg(scene.root()).arg(&bundle.dir).arg(&id);
+    let namespace = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"];
+    shell.under(&namespace).run()?.fails_naming(&["No space left on device"])?;
+    scene.is_absent(&id)
 }
 
 fn loopback_alone(scene: &Scene) -> Result<()> {

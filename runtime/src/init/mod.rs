@@ -35,8 +35,9 @@ pub struct ChildInput<'p> {
     pub seccomp: &'p [kernel::seccomp::SockFilter],
     /// Descriptors by slot, as far as the runtime filled them.
     pub slots: Vec<Option<OwnedFd>>,
-    /// The container's network namespace, if it was made before the process; its loopback device is up.
-    pub network: Option<OwnedFd>,
+    /// Whether the runtime sends the container's network namespace, made beside this process, with
+    /// its loopback device up.
+    pub awaits_network: bool,
     /// To the runtime.
     pub socket: OwnedFd,
     /// For hooks and the seccomp agent.
@@ -91,7 +92,15 @@ type StepResult = Result<(), StepError>;
 /// Runs the steps; returns only by ending the process.
 pub fn run(input: ChildInput<'_>) -> ! {
     let steps = input.steps;
+    let awaits_network = input.awaits_network;
     let mut child = Child::new(input);
+    if awaits_network {
+        match report::await_network(&child.socket) {
+            Ok(network) => child.network = network.map_or(Network::Missing, Network::Made),
+            // The runtime is gone.
+            Err(_) => process::exit_now(1),
+        }
+    }
     // What is made gets the mode it is made with; the program's umask comes with its user.
     let umask = process::set_umask(0);
     child.umask = umask;
@@ -141,11 +150,21 @@ impl Spent {
     }
 }
 
+/// The container's network namespace.
+enum Network {
+    /// The one that the process is in.
+    Own,
+    /// One whose loopback device is up, to be joined.
+    Made(OwnedFd),
+    /// None could be made before.
+    Missing,
+}
+
 struct Child<'p> {
     program: &'p Program,
     seccomp: &'p [kernel::seccomp::SockFilter],
     slots: Vec<Option<OwnedFd>>,
-    network: Option<OwnedFd>,
+    network: Network,
     socket: OwnedFd,
     state: StateDocument,
     seccomp_metadata: Option<String>,
@@ -180,7 +199,7 @@ impl<'p> Child<'p> {
             program: input.program,
             seccomp: input.seccomp,
             slots: input.slots,
-            network: input.network,
+            network: Network::Own,
             socket: input.socket,
             state: input.state,
             seccomp_metadata: input.seccomp_metadata,
@@ -203,6 +222,24 @@ impl<'p> Child<'p> {
         }
     }
 
+    fn loopback_up(&mut self) -> StepResult {
+        let network = process::CloneFlags::NEWNET;
+        match std::mem::replace(&mut self.network, Network::Own) {
+            Network::Own => netdev::loopback_up()?,
+            Network::Made(made) => {
+                namespace::join(&made, network)
+                    .map_err(|errno| StepError::new(errno, "cannot join the network namespace"))?;
+                self.spent.add(made);
+            }
+            Network::Missing => {
+                namespace::unshare(network)
+                    .map_err(|errno| StepError::new(errno, "cannot make the network namespace"))?;
+                netdev::loopback_up()?;
+            }
+        }
+        Ok(())
+    }
+
     fn perform(&mut self, step: &Step) -> StepResult {
         match step {
             Step::DieWithRuntime => {
@@ -215,14 +252,7 @@ impl<'p> Child<'p> {
             Step::NewSessionKeyring { name } => user::join_keyring(name)?,
             Step::SetHostname(name) => namespace::set_hostname(name)?,
             Step::SetDomainname(name) => namespace::set_domainname(name)?,
-            Step::LoopbackUp => match self.network.take() {
-                Some(made) => {
-                    namespace::join(&made, process::CloneFlags::NEWNET)
-                        .map_err(|errno| StepError::new(errno, "cannot join its namespace"))?;
-                    self.spent.add(made);
-                }
-                None => netdev::loopback_up()?,
-            },
+            Step::LoopbackUp => self.loopback_up()?,
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
             Step::IsolateRootfs { path } => self.isolate_rootfs(path)?,
             Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,

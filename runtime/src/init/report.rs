@@ -163,6 +163,26 @@ pub fn receive_descriptor(socket: impl AsFd) -> Result<OwnedFd> {
     kernel::unix_socket::receive(socket, &mut [0u8; 1])?.1.pop().ok_or(Errno::PIPE)
 }
 
+/// Gives the child the network namespace that was made for it, if one was. Comes before all else.
+///
+/// # Errors
+/// `EPIPE` if the child is gone.
+pub fn send_network(socket: impl AsFd, network: Option<&OwnedFd>) -> Result<()> {
+    let network = network.map(AsFd::as_fd);
+    kernel::unix_socket::send(socket, &[0], network.as_slice())
+}
+
+/// Waits for what [`send_network`] gives.
+///
+/// # Errors
+/// `EPIPE` if the runtime is gone.
+pub fn await_network(socket: impl AsFd) -> Result<Option<OwnedFd>> {
+    match kernel::unix_socket::receive(socket, &mut [0u8; 1])? {
+        (1, mut network) => Ok(network.pop()),
+        _ => Err(Errno::PIPE),
+    }
+}
+
 /// Lets the child go on.
 ///
 /// # Errors

@@ -4,7 +4,9 @@
 //! comes before the clone needs it. So another process makes it while this one reads and
 //! checks the configuration.
 
+use crate::plan::Plan;
 use kernel::beside::NewNetwork;
+use kernel::process::CloneFlags;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::os::fd::OwnedFd;
@@ -20,10 +22,31 @@ impl NetworkAhead {
         NetworkAhead(wants_network(config).then(NewNetwork::begin).and_then(Result::ok))
     }
 
-    /// The namespace, its loopback device up, if there is one.
-    pub(super) fn finish(&mut self) -> Option<OwnedFd> {
-        self.0.take()?.finish()
+    /// What is left of it where the namespace can't stand for the one that `plan` makes: nothing.
+    pub(super) fn for_plan(self, plan: &Plan) -> NetworkAhead {
+        if takes_network(plan) { self } else { NetworkAhead::default() }
     }
+
+    /// Whether [`finish`](Self::finish) may give one.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The namespace, its loopback device up, if there is one.
+    pub(super) fn finish(self) -> Option<OwnedFd> {
+        self.0?.finish()
+    }
+}
+
+/// Whether no user namespace is to own it, and nobody looks for it before the container's process is
+/// in it. A time namespace lets nobody in who shares memory with another.
+fn takes_network(plan: &Plan) -> bool {
+    let hinders = CloneFlags::NEWUSER | CloneFlags::NEWTIME;
+    plan.new_namespaces.contains(CloneFlags::NEWNET)
+        && !plan.new_namespaces.intersects(hinders)
+        && plan.namespace_files.iter().all(|file| file.kind != CloneFlags::NEWTIME)
+        && plan.stage.is_none()
+        && plan.runtime.net_devices.is_empty()
 }
 
 const NETWORK: &[u8] = b"\"network\"";

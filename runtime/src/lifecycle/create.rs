@@ -73,7 +73,7 @@ pub fn launch(
     if !bundle.spec.namespaces.user.is_inherited() {
         // It would not be the namespace wanted, and what a user namespace maps is found out by a
         // process of its own.
-        drop(network.finish());
+        network = NetworkAhead::default();
     }
     let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
     check_console(terminal, request.console_socket.is_some(), console)?;
@@ -348,20 +348,19 @@ impl Attempt<'_> {
             process::set_dumpable(false).map_err(kernel_error("hide the process"))?;
         }
         let target = cgroup.clone_target()?;
-        // A time namespace lets nobody in who shares memory.
-        let network = self.network.take().finish();
+        let network = self.network.take().for_plan(self.plan);
         let born = entry::enter_for_children(self.plan, &slots)?;
         let input = ChildInput {
             steps: &self.plan.steps,
             program: &self.plan.program,
             seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
             slots,
-            network: network.filter(|_| takes_network(self.plan)),
+            awaits_network: network.is_under_way(),
             socket: theirs,
             state: self.document.clone(),
             seccomp_metadata: self.plan.seccomp.as_ref().and_then(|s| s.listener_metadata.clone()),
         };
-        entry::clone_child(self.plan, target, input, ours, born)
+        entry::clone_child(self.plan, target, input, ours, born, network)
     }
 
     /// Does the runtime's part until the container is ready, or runs.
@@ -463,15 +462,6 @@ pub(super) fn run_runtime_hooks(
     let hooks = &bundle.spec.hooks;
     hooks::run_all("prestart", &hooks.prestart, &state, &[])?;
     Ok(hooks::run_all("createRuntime", &hooks.create_runtime, &state, &[])?)
-}
-
-/// Whether a network namespace of the runtime's user namespace, made before, can stand for the one
-/// that the plan makes: no user namespace is to own it, and nobody looks for it before the child is in it.
-fn takes_network(plan: &Plan) -> bool {
-    plan.new_namespaces.contains(CloneFlags::NEWNET)
-        && !plan.new_namespaces.contains(CloneFlags::NEWUSER)
-        && plan.stage.is_none()
-        && plan.runtime.net_devices.is_empty()
 }
 
 /// `RLIMIT_NOFILE`.

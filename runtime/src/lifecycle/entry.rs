@@ -2,8 +2,10 @@
 //! between where the order of namespaces demands one.
 
 use super::LifecycleError;
+use super::ahead::NetworkAhead;
 use super::child::Child;
 use super::error::kernel_error;
+use crate::init::report::send_network;
 use crate::init::{self, ChildInput};
 use crate::plan::{Plan, Stage};
 use crate::spec::{ClockOffset, TimeOffsets};
@@ -81,9 +83,10 @@ pub(super) fn clone_child(
     input: ChildInput<'_>,
     ours: OwnedFd,
     former: Former,
+    network: NetworkAhead,
 ) -> Result<Child, LifecycleError> {
     let mut flags = plan.new_namespaces;
-    if input.network.is_some() {
+    if input.awaits_network {
         flags -= CloneFlags::NEWNET;
     }
     if let Some(stage) = &plan.stage {
@@ -95,7 +98,13 @@ pub(super) fn clone_child(
             drop(ours);
             init::run(input)
         }
-        Cloned::Parent { pid, pidfd } => restored(Child { pid, pidfd, socket: ours }, &former),
+        Cloned::Parent { pid, pidfd } => {
+            if network.is_under_way() {
+                // That the child is gone shows when its report is awaited.
+                let _ = send_network(&ours, network.finish().as_ref());
+            }
+            restored(Child { pid, pidfd, socket: ours }, &former)
+        }
     }
 }
 

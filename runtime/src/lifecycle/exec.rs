@@ -1,5 +1,6 @@
 //! `exec`: a further process in a container, confined as its init is.
 
+use super::ahead::NetworkAhead;
 use super::bundle::parse;
 use super::child::Child;
 use super::create::{ConsoleEnd, Launched, configure_process, document, limit_process};
@@ -278,11 +279,11 @@ impl Attempt<'_> {
         let target = self.target(cgroup)?;
         let born = entry::enter_for_children(&self.plan.plan, &slots)?;
         let input = ChildInput {
-            network: None,
             steps: &self.plan.plan.steps,
             program: &self.plan.plan.program,
             seccomp: self.filter.map_or(&[], |f| f.instructions.as_slice()),
             slots,
+            awaits_network: false,
             socket: theirs,
             state: StateDocument { pid: self.init, status: "running", ..document(self.record) },
             seccomp_metadata: self
@@ -292,7 +293,8 @@ impl Attempt<'_> {
                 .as_ref()
                 .and_then(|profile| profile.listener_metadata.clone()),
         };
-        entry::clone_child(&self.plan.plan, target, input, ours, born)
+        let network = NetworkAhead::default();
+        entry::clone_child(&self.plan.plan, target, input, ours, born, network)
     }
 
     fn accompany(&self, child: &Child, cgroup: &mut Cgroup) -> Result<InitProcess, LifecycleError> {
