@@ -100,8 +100,8 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
 async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
     let held = take_in(context, from, to).await?;
     let mut target = held.entry.target.clone();
-    if let Platforms::One(platform) = &context.pull.platforms {
-        target = held.store.choose(&held.entry.name, &target, platform)?;
+    if let Platforms::One(wanted) = &context.pull.platforms {
+        target = held.store.choose_wanted(&held.entry.name, &target, wanted)?;
     }
     let form = form_for(context, &held.store, &target, to)?;
     match to {

@@ -55,7 +55,6 @@ pub use sync_ahead::SyncAhead;
 pub(crate) use sync_ahead::{CROWD, Counting, Expected};
 pub use uploads::Upload;
 pub use validate::Finding;
-pub(crate) use walk::platforms;
 pub use walk::{MAX_INDEX_DEPTH, Visit, Wanted};
 
 use lock::Lock;

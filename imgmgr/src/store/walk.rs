@@ -26,6 +26,36 @@ impl Wanted {
             Self::Named(platform) | Self::Host(platform) => platform,
         }
     }
+
+    /// Chooses among an index's entries.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`] if there is none; `name` is for that message.
+    pub fn choose<'e>(&self, name: &str, entries: &'e [Descriptor]) -> Result<&'e Descriptor> {
+        let platform = self.platform();
+        platform.choose(entries).ok_or_else(|| StoreError::NoPlatform {
+            name: name.to_owned(),
+            platform: platform.to_string(),
+            available: platforms(entries),
+        })
+    }
+
+    /// Refuses the image `name` if it is for `found`, and that does not run on a platform that somebody named.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`].
+    pub fn check(&self, name: &str, found: Option<Platform>) -> Result<()> {
+        match (self, found) {
+            (Self::Named(platform), Some(found)) if found.fit(platform).is_none() => {
+                Err(StoreError::NoPlatform {
+                    name: name.to_owned(),
+                    platform: platform.to_string(),
+                    available: found.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a walk reports, each digest once.
@@ -121,16 +151,8 @@ impl Store {
         Ok(images)
     }
 
-    /// Descends from an index to the image for `platform`; an image is its own answer.
-    ///
-    /// # Errors
-    /// [`StoreError::NoPlatform`] if there is none; `name` is for that message.
-    pub fn choose(
-        &self,
-        name: &str,
-        target: &Descriptor,
-        platform: &Platform,
-    ) -> Result<Descriptor> {
+    /// Descends from an index to the image that is wanted; an image is its own answer.
+    fn choose(&self, name: &str, target: &Descriptor, wanted: &Wanted) -> Result<Descriptor> {
         let mut at = target.clone();
         for _ in 0..=MAX_INDEX_DEPTH {
             if !media::is_index(&at.media_type) {
@@ -138,15 +160,7 @@ impl Store {
             }
             let (_, manifest) = self.manifest(&at)?;
             let Manifest::Index(index) = manifest else { return Ok(at) };
-            let next = match &index.manifests[..] {
-                [only] if only.platform.is_none() => Some(only),
-                entries => platform.choose(entries),
-            };
-            at = next.cloned().ok_or_else(|| StoreError::NoPlatform {
-                name: name.to_owned(),
-                platform: platform.to_string(),
-                available: platforms(&index.manifests),
-            })?;
+            at = wanted.choose(name, &index.manifests)?.clone();
         }
         Err(StoreError::TooDeep { digest: at.digest, limit: MAX_INDEX_DEPTH })
     }
@@ -168,31 +182,27 @@ impl Store {
         })
     }
 
-    /// As [`Store::choose`], and refuses an image that does not run on a platform that somebody named.
+    /// Descends from an index to the image that is wanted; an image is its own answer, and refused if it does
+    /// not run on a platform that somebody named.
     ///
     /// # Errors
-    /// [`StoreError::NoPlatform`].
+    /// [`StoreError::NoPlatform`]; `name` is for that message.
     pub fn choose_wanted(
         &self,
         name: &str,
         target: &Descriptor,
         wanted: &Wanted,
     ) -> Result<Descriptor> {
-        let chosen = self.choose(name, target, wanted.platform())?;
-        let Wanted::Named(platform) = wanted else { return Ok(chosen) };
-        match self.platform_of(&chosen)? {
-            Some(found) if found.fit(platform).is_none() => Err(StoreError::NoPlatform {
-                name: name.to_owned(),
-                platform: platform.to_string(),
-                available: found.to_string(),
-            }),
-            _ => Ok(chosen),
+        let chosen = self.choose(name, target, wanted)?;
+        if let Wanted::Named(_) = wanted {
+            wanted.check(name, self.platform_of(&chosen)?)?;
         }
+        Ok(chosen)
     }
 }
 
 /// Lists the platforms of an index for a message.
-pub(crate) fn platforms(entries: &[Descriptor]) -> String {
+fn platforms(entries: &[Descriptor]) -> String {
     let mut names: Vec<String> =
         entries.iter().filter_map(|e| e.platform.as_ref()).map(ToString::to_string).collect();
     names.dedup();
