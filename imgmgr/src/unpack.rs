@@ -25,6 +25,7 @@ use crate::layer::{
 use crate::snapshot::{BundleIds, DiffOptions, DiffSummary, Manifest, diff_flat};
 use crate::store::{Counting, Store, StoreError, SyncAhead};
 use crate::upkeep::pin_bundle;
+use crate::whole_file::replace;
 
 const MANIFEST: &str = "imgmgr.manifest";
 /// Most bytes of a manifest that are read.
@@ -203,7 +204,8 @@ fn fill(
     fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
     write_manifest(bundle, &rootfs, BundleIds::of(&options.ownership), durability)?;
     if let Some((store, image)) = image.pin {
-        pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
+        pin_bundle(store, bundle, image, durability)
+            .map_err(|source| UnpackError::Pin { source })?;
     }
     ahead.map_or(Ok(()), |ahead| ahead.settle()).map_err(io_error("sync", bundle))
 }
@@ -264,14 +266,8 @@ fn save_manifest(
     manifest: &Manifest,
     durability: Durability,
 ) -> Result<(), UnpackError> {
-    let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
-    let mut file = File::create(&new).map_err(io_error("create", &new))?;
-    file.write_all(manifest.to_text().as_bytes()).map_err(io_error("write", &new))?;
-    if durability == Durability::Durable {
-        // A rename may reach the disk before what it renames.
-        file.sync_data().map_err(io_error("sync", &new))?;
-    }
-    fs::rename(&new, &path).map_err(io_error("rename", &new))
+    let path = bundle.join(MANIFEST);
+    replace(&path, manifest.to_text().as_bytes(), durability).map_err(io_error("write", &path))
 }
 
 fn io_error<'a>(

@@ -276,6 +276,44 @@ fn a_bundle_keeps_its_image_for_repack() {
     assert_eq!((place.blobs(), place.count("bundles")), (0, 0));
 }
 
+#[test]
+fn a_refresh_that_is_cut_off_loses_no_change() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &[plain_layer("a")]);
+    let bundle = place.path("bundle");
+    let at = bundle.to_str().unwrap();
+    place.run(&["unpack", "a:1", at, "true"]);
+    fs::write(bundle.join("rootfs/data/new"), b"new").unwrap();
+    // The bundle's base can't be changed, as if it had been killed just before.
+    let base = bundle.join("imgmgr.base");
+    let was = fs::read(&base).unwrap();
+    fs::remove_file(&base).unwrap();
+    fs::create_dir(&base).unwrap();
+    place.fail(&["repack", "--refresh", "--base", "a:1", at, "b:1"]);
+    fs::remove_dir(&base).unwrap();
+    fs::write(&base, &was).unwrap();
+    place.run(&["repack", at, "b:2"]);
+    assert!(place.run(&["diff", "a:1", "b:2"]).contains("data/new"));
+}
+
+#[test]
+fn a_bundles_own_file_says_which_image_it_keeps() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &[plain_layer("a")]);
+    place.image("b:1", &[plain_layer("b")]);
+    let bundle = place.path("bundle");
+    place.run(&["unpack", "a:1", bundle.to_str().unwrap(), "true"]);
+    let inspected = place.run(&["inspect", "b:1"]);
+    let digest = inspected.split('"').find(|word| word.starts_with("sha256:")).unwrap();
+    // As `repack --refresh` leaves it that is killed before the store knows.
+    fs::write(bundle.join("imgmgr.base"), digest).unwrap();
+    place.run(&["untag", "a:1", "b:1"]);
+    place.run(&["gc"]);
+    assert_eq!(place.blobs(), 3);
+    fs::write(bundle.join("rootfs/data/new"), b"new").unwrap();
+    place.run(&["repack", bundle.to_str().unwrap(), "c:1"]);
+}
+
 /// As a power cut may leave it after `--no-sync`.
 #[test]
 fn a_layer_without_its_facts_is_unpacked_again() {
