@@ -58,7 +58,51 @@ impl Wanted {
     }
 }
 
-/// What a walk reports, each digest once.
+/// As what a digest is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Manifest,
+    Config,
+    Other,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Manifest, Self::Config, Self::Other];
+
+    fn of(descriptor: &Descriptor) -> Self {
+        match &descriptor.media_type {
+            kind if media::is_index(kind) || media::is_manifest(kind) => Self::Manifest,
+            kind if media::is_image_config(kind) => Self::Config,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What walks came by. A manifest that somebody names as a layer, or leases before it is known what it is, is
+/// still walked where it is named as one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(HashSet<(Digest, Kind)>);
+
+impl Seen {
+    fn insert(&mut self, descriptor: &Descriptor) -> bool {
+        self.0.insert((descriptor.digest.clone(), Kind::of(descriptor)))
+    }
+
+    /// Lets it be visited again.
+    pub(super) fn forget(&mut self, descriptor: &Descriptor) {
+        self.0.remove(&(descriptor.digest.clone(), Kind::of(descriptor)));
+    }
+
+    pub(super) fn into_digests(self) -> HashSet<Digest> {
+        self.0.into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    pub(super) fn contains(&self, digest: &Digest) -> bool {
+        Kind::ALL.iter().any(|kind| self.0.contains(&(digest.clone(), *kind)))
+    }
+}
+
+/// What a walk reports, each digest once as what it is named.
 #[derive(Clone, Debug)]
 pub enum Visit {
     /// A manifest or index that is there, after which its children come.
@@ -79,20 +123,20 @@ impl Store {
         root: &Descriptor,
         visit: &mut dyn FnMut(Visit) -> Result<()>,
     ) -> Result<()> {
-        self.walk_from(root, 0, &mut HashSet::new(), visit)
+        self.walk_from(root, 0, &mut Seen::default(), visit)
     }
 
     pub(super) fn walk_from(
         &self,
         at: &Descriptor,
         depth: usize,
-        seen: &mut HashSet<Digest>,
+        seen: &mut Seen,
         visit: &mut dyn FnMut(Visit) -> Result<()>,
     ) -> Result<()> {
-        if !seen.insert(at.digest.clone()) {
+        if !seen.insert(at) {
             return Ok(());
         }
-        if !(media::is_index(&at.media_type) || media::is_manifest(&at.media_type)) {
+        if Kind::of(at) != Kind::Manifest {
             return visit(Visit::Blob(at.clone()));
         }
         if depth > MAX_INDEX_DEPTH {
@@ -114,7 +158,7 @@ impl Store {
     /// # Errors
     /// As [`Store::walk`].
     pub fn first_missing(&self, roots: &[Descriptor]) -> Result<Option<(Digest, Digest)>> {
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         for root in roots {
             let mut missing = (!self.has(root)?).then(|| root.digest.clone());
             let walked = self.walk_from(root, 0, &mut seen, &mut |visit| match visit {
@@ -137,7 +181,7 @@ impl Store {
     /// # Errors
     /// As [`Store::walk`].
     pub fn images_of(&self, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
-        let (mut seen, mut images) = (HashSet::new(), Vec::new());
+        let (mut seen, mut images) = (Seen::default(), Vec::new());
         for root in roots {
             self.walk_from(root, 0, &mut seen, &mut |visit| {
                 if let Visit::Manifest(descriptor, Manifest::Image(image)) = visit
