@@ -22,11 +22,14 @@ use crate::layer::{
     Cancel, Durability, LayerDescriptor, LayerError, LayerForm, Ownership, UnpackOptions, Unpacker,
     remove_tree,
 };
-use crate::snapshot::{BundleIds, DiffOptions, DiffSummary, Manifest, diff_flat};
+use crate::snapshot::{BundleIds, DiffOptions, DiffSummary, Manifest, OpenLog, diff_flat};
 use crate::store::{Counting, Store, StoreError, SyncAhead};
 use crate::upkeep::pin_bundle;
+use crate::whole_file::replace;
 
 const MANIFEST: &str = "imgmgr.manifest";
+/// What of the root file system is open by force.
+const OPENED: &str = "imgmgr.opened";
 /// Most bytes of a manifest that are read.
 const MAX_MANIFEST_BYTES: u64 = 2 << 30;
 
@@ -201,9 +204,11 @@ fn fill(
         .map_err(|source| UnpackError::Bundle { source })?;
     let config = bundle.join("config.json");
     fs::write(&config, bundles::to_json(&spec)).map_err(io_error("write", &config))?;
-    write_manifest(bundle, &rootfs, BundleIds::of(&options.ownership), durability)?;
+    let ids = BundleIds::of(&options.ownership);
+    write_manifest(bundle, &rootfs, ids, durability, &OpenLog::default())?;
     if let Some((store, image)) = image.pin {
-        pin_bundle(store, bundle, image).map_err(|source| UnpackError::Pin { source })?;
+        pin_bundle(store, bundle, image, durability)
+            .map_err(|source| UnpackError::Pin { source })?;
     }
     ahead.map_or(Ok(()), |ahead| ahead.settle()).map_err(io_error("sync", bundle))
 }
@@ -222,7 +227,8 @@ pub fn repack_bundle<W: Write>(
     let mut base = read_manifest(bundle)?;
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
-    let written = diff_flat(rootfs.as_fd(), &mut base, output, options)
+    let log = open_log(bundle, &rootfs)?;
+    let written = diff_flat(rootfs.as_fd(), &mut base, output, options, log)
         .map_err(io_error("read the changes of", &path));
     let saved = if base.is_newer() { save_manifest(bundle, &base, durability) } else { Ok(()) };
     let written = written?;
@@ -237,7 +243,12 @@ pub fn refresh_bundle(bundle: &Path, durability: Durability) -> Result<(), Unpac
     let path = bundle.join("rootfs");
     let rootfs = File::open(&path).map_err(io_error("open", &path))?;
     let ids = read_manifest(bundle)?.ids().clone();
-    write_manifest(bundle, &rootfs, ids, durability)
+    write_manifest(bundle, &rootfs, ids, durability, &open_log(bundle, &rootfs)?)
+}
+
+fn open_log(bundle: &Path, rootfs: &File) -> Result<OpenLog, UnpackError> {
+    let path = bundle.join(OPENED);
+    OpenLog::begin(&path, rootfs.as_fd()).map_err(io_error("go by", &path))
 }
 
 fn read_manifest(bundle: &Path) -> Result<Manifest, UnpackError> {
@@ -253,9 +264,10 @@ fn write_manifest(
     rootfs: &File,
     ids: BundleIds,
     durability: Durability,
+    log: &OpenLog,
 ) -> Result<(), UnpackError> {
     let path = bundle.join("rootfs");
-    let manifest = Manifest::of(rootfs.as_fd(), ids).map_err(io_error("read", &path))?;
+    let manifest = Manifest::of(rootfs.as_fd(), ids, log).map_err(io_error("read", &path))?;
     save_manifest(bundle, &manifest, durability)
 }
 
@@ -264,14 +276,8 @@ fn save_manifest(
     manifest: &Manifest,
     durability: Durability,
 ) -> Result<(), UnpackError> {
-    let (path, new) = (bundle.join(MANIFEST), bundle.join("imgmgr.manifest.new"));
-    let mut file = File::create(&new).map_err(io_error("create", &new))?;
-    file.write_all(manifest.to_text().as_bytes()).map_err(io_error("write", &new))?;
-    if durability == Durability::Durable {
-        // A rename may reach the disk before what it renames.
-        file.sync_data().map_err(io_error("sync", &new))?;
-    }
-    fs::rename(&new, &path).map_err(io_error("rename", &new))
+    let path = bundle.join(MANIFEST);
+    replace(&path, manifest.to_text().as_bytes(), durability).map_err(io_error("write", &path))
 }
 
 fn io_error<'a>(

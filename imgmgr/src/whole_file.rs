@@ -1,9 +1,11 @@
 //! A file that somebody named for output: there whole, or as it was before.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::layer::Durability;
 
 /// A file that takes its name by [`WholeFile::keep`]; dropped before, it is gone.
 ///
@@ -72,10 +74,21 @@ impl Drop for WholeFile {
     }
 }
 
+/// Replaces a small file that only we write, so that a killed process leaves the old or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    if durability == Durability::Durable {
+        // A rename may reach the disk before what it renames.
+        file.sync_data()?;
+    }
+    fs::rename(&new, path)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]

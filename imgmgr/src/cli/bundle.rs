@@ -76,8 +76,9 @@ pub(crate) fn repack(context: &Context, args: &RepackArgs) -> Done {
     let name = imgmgr::reference::Reference::parse(&args.name).map_err(CommandError::usage)?;
     store.tag(&ImageEntry::new(&name.to_string(), target.clone()))?;
     if args.refresh {
+        // In this order: on top of the new image, changes that it has already do no harm.
+        pin_bundle(&store, &args.bundle, &target, durability)?;
         refresh_bundle(&args.bundle, durability).map_err(CommandError::run)?;
-        pin_bundle(&store, &args.bundle, &target)?;
     }
     line(format_args!("{} ({} entries)", target.digest, summary.entries))
 }

@@ -314,7 +314,7 @@ pub(crate) fn registry_reference(text: &str) -> Done<Reference> {
 pub(crate) fn platforms(args: &PlatformsArgs) -> Done<Platforms> {
     Ok(match args.all {
         true => Platforms::All,
-        false => Platforms::One(platform(&args.one)?.platform().clone()),
+        false => Platforms::One(platform(&args.one)?),
     })
 }
 

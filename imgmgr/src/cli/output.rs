@@ -129,12 +129,11 @@ impl From<PullError> for CommandError {
     fn from(error: PullError) -> Self {
         match error {
             PullError::Registry(error) => error.into(),
-            PullError::Store(error) => error.into(),
-            PullError::NoPlatform { .. } => Self {
-                blame: Blame::Run,
-                error: error.into(),
+            PullError::Store(error @ StoreError::NoPlatform { .. }) => Self {
                 hint: Some("choose one with `--platform`, or all with `--all`".to_owned()),
+                ..error.into()
             },
+            PullError::Store(error) => error.into(),
             error => Self::run(error),
         }
     }

@@ -3,10 +3,10 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use imgmgr::copy::{Held, Location};
-use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest, Platform};
+use imgmgr::image::{Descriptor, ImageConfig, MAX_CONFIG_BYTES, Manifest};
 use imgmgr::reference::{Reference, Repository};
 use imgmgr::registry::{Client, Credential, CredentialSource, RegistryError};
-use imgmgr::store::{ImageEntry, Store};
+use imgmgr::store::{ImageEntry, Store, Wanted};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,19 +28,19 @@ struct Found {
 
 pub(crate) fn inspect(context: &Context, args: &InspectArgs) -> Done {
     let place: Location = args.image.parse().map_err(CommandError::usage)?;
-    let platform = platform(&args.platform)?.platform().clone();
+    let wanted = platform(&args.platform)?;
     let found = match place {
         Location::Registry(reference) => {
             let client = context.client()?;
-            context.wait(inspect_remote(&client, &reference, &platform, args))?
+            context.wait(inspect_remote(&client, &reference, &wanted, args))?
         }
         Location::Store(name) => {
             let store = context.store()?;
-            inspect_local(&store, &store.resolve(&name)?, &platform, args)?
+            inspect_local(&store, &store.resolve(&name)?, &wanted, args)?
         }
         file => {
             let held = context.wait(open(&file))?;
-            inspect_local(held.store(), held.entry(), &platform, args)?
+            inspect_local(held.store(), held.entry(), &wanted, args)?
         }
     };
     if args.raw && !args.config {
@@ -92,7 +92,7 @@ async fn open(place: &Location) -> Done<Held> {
 async fn inspect_remote(
     client: &Client,
     reference: &Reference,
-    platform: &Platform,
+    wanted: &Wanted,
     args: &InspectArgs,
 ) -> Done<Found> {
     let remote = client.remote(reference.repository());
@@ -110,15 +110,18 @@ async fn inspect_remote(
     let mut at = top;
     for _ in 0..=imgmgr::store::MAX_INDEX_DEPTH {
         let Manifest::Index(index) = &at.manifest else { break };
-        let next = platform.choose(&index.manifests).ok_or_else(|| {
-            CommandError::run(format!("`{}` has no image for {platform}", reference.familiar()))
-        })?;
+        let next = wanted.choose(&reference.familiar(), &index.manifests)?;
         at = remote.manifest_of(next).await?;
     }
     if let Manifest::Image(image) = &at.manifest {
         let config = remote.blob(&image.config, MAX_CONFIG_BYTES).await?;
-        let is_image = image.is_image();
-        found.image = is_image.then(|| (at.manifest.clone(), config));
+        if image.is_image() {
+            let stated = at.descriptor.platform.clone();
+            let platform =
+                stated.or_else(|| ImageConfig::parse(&config).ok().map(|c| c.platform()));
+            wanted.check(&reference.familiar(), platform)?;
+            found.image = Some((at.manifest.clone(), config));
+        }
     }
     if !args.no_tags && !args.config {
         found.tags = remote.tags().await?;
@@ -129,7 +132,7 @@ async fn inspect_remote(
 fn inspect_local(
     store: &Store,
     entry: &ImageEntry,
-    platform: &Platform,
+    wanted: &Wanted,
     args: &InspectArgs,
 ) -> Done<Found> {
     let (bytes, _) = store.manifest(&entry.target)?;
@@ -143,7 +146,7 @@ fn inspect_local(
     if args.raw && !args.config {
         return Ok(found);
     }
-    let target = store.choose(&entry.name, &entry.target, platform)?;
+    let target = store.choose_wanted(&entry.name, &entry.target, wanted)?;
     let (_, manifest) = store.manifest(&target)?;
     if let Manifest::Image(image) = &manifest
         && image.is_image()

@@ -12,12 +12,11 @@ use imgmgr::image::Descriptor;
 use imgmgr::pull::{Platforms, PullOptions, UnpackLayers};
 use imgmgr::reference::Reference;
 use imgmgr::registry::{FailureKind, RegistryError, Remote};
-use imgmgr::store::{ImageEntry, Store, Wanted};
+use imgmgr::store::{ImageEntry, Store};
 use imgmgr::whole_file::WholeFile;
 
 use super::args::{
-    CopyArgs, LoadArgs, PlatformArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm,
-    SyncArgs,
+    CopyArgs, LoadArgs, PullArgs, PushArgs, ReferrersFlag, SaveArgs, SaveForm, SyncArgs,
 };
 use super::context::{Context, platform, platforms, registry_reference};
 use super::output::{CommandError, Done, line};
@@ -62,26 +61,11 @@ pub(crate) fn pull(context: &Context, args: &PullArgs) -> Done {
 pub(crate) fn push(context: &Context, args: &PushArgs) -> Done {
     let to = registry_reference(args.destination.as_deref().unwrap_or(&args.image))?;
     let from = Location::Store(args.image.clone());
-    check_platform(context, &from, &args.platform.one)?;
     let platforms =
         stored_platforms(args.platform.one.platform.as_ref(), platforms(&args.platform)?);
     let (place, referrers) = (Location::Registry(to.clone()), Referrers::Leave);
     let pushed = copy_one(context, &from, &place, platforms, referrers, Digests::Preserve)?;
     line(format_args!("pushed: {} {}", to.familiar(), pushed.digest))
-}
-
-/// Refuses a platform that was named and that an image which is here is not for.
-fn check_platform(context: &Context, from: &Location, args: &PlatformArgs) -> Done {
-    let wanted = platform(args)?;
-    let (store, name) = match from {
-        _ if matches!(wanted, Wanted::Host(_)) => return Ok(()),
-        Location::Store(name) => (context.store()?, Some(name)),
-        Location::Layout(path, name) => (Store::view(path)?, name.as_ref()),
-        _ => return Ok(()),
-    };
-    let entry = store.find(name.map(String::as_str))?;
-    store.choose_wanted(&entry.name, &entry.target, &wanted)?;
-    Ok(())
 }
 
 /// What is in the store goes as it is, unless a platform was named.
@@ -92,7 +76,6 @@ fn stored_platforms(named: Option<&String>, platforms: Platforms) -> Platforms {
 pub(crate) fn copy(context: &Context, args: &CopyArgs) -> Done {
     let from: Location = args.source.parse().map_err(CommandError::usage)?;
     let to = Location::destination(&args.destination).map_err(CommandError::usage)?;
-    check_platform(context, &from, &args.platform.one)?;
     let referrers = referrers(&args.referrers, args.platform.all);
     let digests = if args.preserve_digests { Digests::Preserve } else { Digests::MayChange };
     let platforms = platforms(&args.platform)?;

@@ -77,7 +77,10 @@ impl EndpointBook {
     pub fn hosts_file(&self, domain: &str) -> Result<Option<HostsFile>, HostsError> {
         for directory in &self.hosts_dirs {
             let escaped = domain.replace(':', "_");
-            for name in [domain, escaped.as_str(), "_default"] {
+            // As containerd has it, and as people take it to be.
+            let between = domain.contains(':').then(|| format!("{escaped}_"));
+            let names = [between.as_deref().unwrap_or(domain), domain, &escaped, "_default"];
+            for name in names {
                 let path = directory.join(name).join("hosts.toml");
                 match std::fs::read_to_string(&path) {
                     Ok(text) => return parse_hosts(&text, &path).map(Some),
@@ -125,6 +128,18 @@ impl EndpointBook {
         let mut endpoints: Vec<Endpoint> =
             hosts.into_iter().map(|rule| endpoint(rule, true)).collect();
         endpoints.push(match server {
+            Some(rule) if rule.host.is_empty() => {
+                let origin = self.origin(repository);
+                let scheme =
+                    if rule.scheme == Scheme::Insecure { rule.scheme } else { origin.scheme };
+                Endpoint {
+                    scheme,
+                    tls: Arc::new(rule.tls),
+                    capabilities: rule.capabilities,
+                    headers: rule.headers,
+                    ..origin
+                }
+            }
             Some(rule) => endpoint(rule, false),
             None => self.origin(repository),
         });

@@ -1,5 +1,6 @@
 //! containerd's `certs.d/<host>/hosts.toml`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -40,7 +41,7 @@ pub enum HostsError {
 /// One host of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRule {
-    /// Host and port.
+    /// Host and port; empty for the registry that the file is about.
     pub host: String,
     /// The API's path, `/v2/` at its end unless overridden.
     pub api_path: String,
@@ -54,7 +55,7 @@ pub struct HostRule {
     pub headers: Vec<(String, String)>,
 }
 
-/// What a file says: mirrors in order, and the server itself if it is named.
+/// What a file says: mirrors in order, and the server itself if there is a word about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostsFile {
     /// Tried first, in the order of the file.
@@ -79,6 +80,16 @@ impl OneOrMany {
     }
 }
 
+#[derive(Deserialize)]
+struct Document {
+    server: Option<toml::Value>,
+    #[serde(default)]
+    host: HashMap<toml::Spanned<String>, HostTable>,
+    /// About the server.
+    #[serde(flatten)]
+    own: toml::Table,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct HostTable {
@@ -96,31 +107,29 @@ struct HostTable {
 /// [`HostsError`].
 pub fn parse_hosts(text: &str, path: &Path) -> Result<HostsFile, HostsError> {
     let syntax = |source| HostsError::Syntax { path: path.to_owned(), source: Box::new(source) };
-    let document: toml::Table = text.parse().map_err(syntax)?;
+    let document: Document = toml::from_str(text).map_err(syntax)?;
     let mut file = HostsFile::default();
-    let mut own = document.clone();
-    own.remove("host");
-    if let Some(toml::Value::String(server)) = own.remove("server") {
-        let table: HostTable = toml::Value::Table(own).try_into().map_err(syntax)?;
-        file.server = Some(rule(&server, table, path, Capabilities::ALL)?);
+    if document.server.is_some() || !document.own.is_empty() {
+        let server = match document.server.unwrap_or(toml::Value::String(String::new())) {
+            toml::Value::String(server) => server,
+            other => {
+                let (path, host) = (path.to_owned(), other.to_string());
+                return Err(HostsError::Value { path, host, key: "server" });
+            }
+        };
+        let table: HostTable = toml::Value::Table(document.own).try_into().map_err(syntax)?;
+        file.server = Some(rule(&server, table, path)?);
     }
     // The order of the file counts, and a table forgets it.
-    let Some(toml::Value::Table(hosts)) = document.get("host") else { return Ok(file) };
-    let mut names: Vec<&String> = hosts.keys().collect();
-    names.sort_by_key(|name| text.find(&format!("host.\"{name}\"")).unwrap_or(usize::MAX));
-    for name in names {
-        let table: HostTable = hosts[name].clone().try_into().map_err(syntax)?;
-        file.hosts.push(rule(name, table, path, Capabilities::ALL)?);
+    let mut hosts: Vec<_> = document.host.into_iter().collect();
+    hosts.sort_by_key(|(name, _)| name.span().start);
+    for (name, table) in hosts {
+        file.hosts.push(rule(name.get_ref(), table, path)?);
     }
     Ok(file)
 }
 
-fn rule(
-    url: &str,
-    table: HostTable,
-    path: &Path,
-    default: Capabilities,
-) -> Result<HostRule, HostsError> {
+fn rule(url: &str, table: HostTable, path: &Path) -> Result<HostRule, HostsError> {
     let bad = |key| HostsError::Value { path: path.to_owned(), host: url.to_owned(), key };
     let (is_plain, rest) = match url.split_once("://") {
         Some(("http", rest)) => (true, rest),
@@ -141,13 +150,14 @@ fn rule(
         (false, true) => Scheme::Insecure,
         (false, false) => Scheme::Https,
     };
-    let capabilities = match &table.capabilities {
-        None => default,
-        Some(words) => {
-            let has = |word: &str| words.iter().any(|w| w == word);
-            Capabilities { pull: has("pull"), resolve: has("resolve"), push: has("push") }
-        }
-    };
+    let words: Vec<String> =
+        table.capabilities.iter().flatten().map(|word| word.to_ascii_lowercase()).collect();
+    if words.iter().any(|word| !["pull", "resolve", "push"].contains(&word.as_str())) {
+        return Err(bad("capabilities"));
+    }
+    let has = |word: &str| words.is_empty() || words.iter().any(|w| w == word);
+    let capabilities =
+        Capabilities { pull: has("pull"), resolve: has("resolve"), push: has("push") };
     let mut tls = TlsOptions::default();
     for file in table.ca.map(OneOrMany::into_vec).unwrap_or_default() {
         tls.authorities.push(read_beside(path, &file)?);
@@ -206,5 +216,30 @@ mod tests {
         assert_eq!(file.hosts[1].headers.len(), 2);
         assert!(parse_hosts("server = [", Path::new("x")).is_err());
         assert!(parse_hosts("[host.\"ftp://x\"]", Path::new("x")).is_err());
+    }
+
+    #[test]
+    fn hosts_are_tried_in_the_files_order_however_it_quotes_them() {
+        let text = "# not host.\"https://a.io\" first\n[host.'https://z.io']\n[ host . \"https://b.io\" ]\n\
+                    [host.\"https://b.io\".header]\nx = 'y'\n[host.\"https://a.io\"]\n";
+        let file = parse_hosts(text, Path::new("x")).unwrap();
+        let hosts: Vec<&str> = file.hosts.iter().map(|rule| rule.host.as_str()).collect();
+        assert_eq!(hosts, ["z.io", "b.io", "a.io"]);
+        let inline = "host = { 'https://b.io' = {}, 'https://a.io' = {} }";
+        assert_eq!(parse_hosts(inline, Path::new("x")).unwrap().hosts[0].host, "b.io");
+    }
+
+    #[test]
+    fn capabilities_are_known_or_refused_by_name() {
+        let capabilities = |words: &str| {
+            let text = format!("[host.'https://m.io']\ncapabilities = {words}");
+            parse_hosts(&text, Path::new("hosts.toml")).map(|file| file.hosts[0].capabilities)
+        };
+        assert_eq!(capabilities("['Pull', 'resolve']").unwrap(), Capabilities::READ);
+        assert_eq!(capabilities("[]").unwrap(), Capabilities::ALL);
+        let error = capabilities("['pul']").unwrap_err().to_string();
+        assert_eq!(error, "`hosts.toml`: bad `capabilities` of host `https://m.io`");
+        let error = parse_hosts("server = 1", Path::new("hosts.toml")).unwrap_err().to_string();
+        assert_eq!(error, "`hosts.toml`: bad `server` of host `1`");
     }
 }

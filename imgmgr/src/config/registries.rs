@@ -37,6 +37,14 @@ pub enum RegistriesError {
         /// The file.
         path: PathBuf,
     },
+    /// A rule that says nothing, or what nobody knows: to ignore it could mean another registry.
+    #[error("`{}`: {reason}", path.display())]
+    Rule {
+        /// The file.
+        path: PathBuf,
+        /// Which one, what is wrong, and what would be right.
+        reason: String,
+    },
 }
 
 /// What the files say together.
@@ -131,6 +139,8 @@ impl RegistriesConf {
             self.search = search;
         }
         for mut rule in file.registry {
+            let bad = |reason| RegistriesError::Rule { path: path.to_owned(), reason };
+            rule.check().map_err(bad)?;
             if rule.prefix.is_empty() {
                 rule.prefix.clone_from(&rule.location);
             }
@@ -149,11 +159,30 @@ impl RegistriesConf {
         self.rules
             .iter()
             .filter(|rule| rest_after(&rule.prefix, repository.domain(), &name).is_some())
-            .max_by_key(|rule| rule.prefix.len())
+            .max_by_key(|rule| (rule.prefix.len(), !rule.prefix.starts_with('*')))
     }
 }
 
 impl RegistryRule {
+    fn check(&self) -> Result<(), String> {
+        if self.prefix.is_empty() && self.location.is_empty() {
+            return Err("a registry has neither `prefix` nor `location`".to_owned());
+        }
+        let name = if self.prefix.is_empty() { &self.location } else { &self.prefix };
+        for MirrorRule { location, pull_from_mirror, .. } in &self.mirror {
+            if location.is_empty() {
+                return Err(format!("registry `{name}` has a mirror without `location`"));
+            }
+            if !["", "all", "digest-only", "tag-only"].contains(&pull_from_mirror.as_str()) {
+                return Err(format!(
+                    "mirror `{location}` of registry `{name}` has `pull-from-mirror = \
+                     {pull_from_mirror:?}`; expected `all`, `digest-only` or `tag-only`"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Rewrites the name of a repository below this rule's prefix to `location`.
     pub fn rewrite(&self, repository: &Repository, location: &str) -> String {
         let name = repository.to_string();
@@ -182,13 +211,18 @@ fn beside(directory: &Path) -> Result<Vec<PathBuf>, RegistriesError> {
     Ok(paths)
 }
 
-/// What follows the prefix in `name`: nothing, or a slash and more.
+/// What follows the prefix in `name`: nothing, a slash and more, or as containers/image has it the port of a
+/// host that is named without.
 fn rest_after<'a>(prefix: &str, domain: &str, name: &'a str) -> Option<&'a str> {
-    if let Some(suffix) = prefix.strip_prefix('*') {
-        return domain.ends_with(suffix).then(|| &name[domain.len()..]);
-    }
-    let rest = name.strip_prefix(prefix)?;
-    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    let rest = match prefix.strip_prefix('*') {
+        Some(suffix) => {
+            let host = domain.split(':').next().unwrap_or_default();
+            let matched = [domain, host].into_iter().find(|shown| shown.ends_with(suffix))?;
+            &name[matched.len()..]
+        }
+        None => name.strip_prefix(prefix)?,
+    };
+    (rest.is_empty() || rest.starts_with(['/', ':'])).then_some(rest)
 }
 
 #[cfg(test)]
@@ -227,5 +261,53 @@ mod tests {
         assert_eq!(conf.rule(&repository("teams/x")).unwrap().prefix, "docker.io");
         assert!(conf.rule(&repository("a.corp.io/x")).unwrap().blocked);
         assert!(conf.rule(&repository("quay.io/x")).is_none());
+    }
+
+    #[test]
+    fn a_host_without_a_port_means_every_port() {
+        let text = r#"
+            [[registry]]
+            prefix = "*.corp.io"
+            blocked = true
+            [[registry]]
+            prefix = "ex.io"
+            blocked = true
+            [[registry]]
+            prefix = "*.corp.io:9"
+            [[registry.mirror]]
+            location = "mirror.io"
+        "#;
+        let conf = RegistriesConf::parse(text).unwrap();
+        let repository = |text| Reference::parse_repository(text).unwrap();
+        let blocked = |text| conf.rule(&repository(text)).is_some_and(|rule| rule.blocked);
+        for text in ["a.corp.io/x", "a.corp.io:5000/x", "ex.io/x", "ex.io:5000/x"] {
+            assert!(blocked(text), "{text}");
+        }
+        for text in ["a.corp.io.example/x", "acorp.io/x", "ex.io.example/x", "a.corp.io:9/x"] {
+            assert!(!blocked(text), "{text}");
+        }
+        let nine = repository("a.corp.io:9/x");
+        let rule = conf.rule(&nine).unwrap();
+        assert_eq!(rule.rewrite(&nine, "mirror.io"), "mirror.io/x");
+        assert_eq!(rule.rewrite(&nine, &rule.location), "a.corp.io:9/x");
+        let other = repository("ex.io:5000/x");
+        let rule = conf.rule(&other).unwrap();
+        assert_eq!(rule.rewrite(&other, &rule.location), "ex.io:5000/x");
+    }
+
+    #[test]
+    fn a_rule_that_says_nothing_is_refused_by_name() {
+        for (rule, reason) in [
+            ("blocked = true", "a registry has neither `prefix` nor `location`"),
+            ("prefix = \"r.io\"\n[[registry.mirror]]", "`r.io` has a mirror without `location`"),
+            (
+                "location = \"r.io\"\n[[registry.mirror]]\nlocation = \"m.io\"\n\
+                 pull-from-mirror = \"tags\"",
+                "mirror `m.io` of registry `r.io` has `pull-from-mirror = \"tags\"`; expected",
+            ),
+        ] {
+            let error = RegistriesConf::parse(&format!("[[registry]]\n{rule}")).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
     }
 }

@@ -13,9 +13,9 @@ use crate::digest::Digest;
 use crate::image::{Annotations, Descriptor, Index, Manifest};
 use crate::reference::Reference;
 use crate::store::{Store, Visit};
-use crate::whole_file::WholeFile;
 
 use super::oci_form::oci_form;
+use super::output::write_file;
 use super::{CopyError, Result};
 
 /// What is read at a time.
@@ -30,8 +30,7 @@ pub enum ArchiveForm {
     Docker,
 }
 
-/// Writes images with their names to a file that is there whole or not at all. What was written goes with the
-/// future, though the thread that writes may outlive it.
+/// Writes images with their names to a file that is there whole or as it was, also when the future is dropped.
 ///
 /// # Errors
 /// [`CopyError`].
@@ -41,24 +40,8 @@ pub async fn save_file(
     form: ArchiveForm,
     path: &Path,
 ) -> Result<()> {
-    let whole = create(path).await?;
-    let file = whole.file().try_clone().map_err(CopyError::io("open", path))?;
     let store = store.clone();
-    let written = tokio::task::spawn_blocking(move || save(&store, &images, form, file));
-    written.await.map_err(|source| CopyError::Task { source })??;
-    whole.keep().map_err(CopyError::io("rename", path))
-}
-
-async fn create(path: &Path) -> Result<WholeFile> {
-    // A pipe waits for its reader, and has no file that could stay behind.
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        let pipe = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || WholeFile::create(&pipe)).await;
-        return opened
-            .map_err(|source| CopyError::Task { source })?
-            .map_err(CopyError::io("open", path));
-    }
-    WholeFile::create(path).map_err(CopyError::io("create", path))
+    write_file(path, move |file| save(&store, &images, form, file)).await
 }
 
 /// Writes images with their names as one tar stream; each blob once. Docker's manifests become OCI's in

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use crate::digest::Digest;
 use crate::image::{Descriptor, MAX_MANIFEST_BYTES, Manifest, media};
 use crate::store::{ImageEntry, Lease, MAX_INDEX_DEPTH, Store, StoreError, Visit};
-use crate::whole_file::WholeFile;
 
+use super::output::{blocking, write_file};
 use super::{CopyError, Result};
 
 const MANIFEST: &str = "manifest.json";
@@ -25,19 +25,23 @@ const MAX_FILES: usize = 100_000;
 const SHA256_DIGITS: usize = 64;
 
 /// Writes an image, or an index with all that the store has of it. What was there of another one goes
-/// once the new one is whole.
+/// once the new one is whole. A file may be one of the old image's, too: it is there whole or as it was, also
+/// when the future is dropped.
 ///
 /// # Errors
 /// [`CopyError::ForeignDirectory`] if there is something that is no image's.
-pub(super) fn write(store: &Store, target: &Descriptor, path: &Path) -> Result<()> {
-    let files = files_of(store, target)?;
+pub(super) async fn write(store: &Store, target: &Descriptor, path: &Path) -> Result<()> {
+    let (from, target) = (store.clone(), target.clone());
+    let files = blocking(move || files_of(&from, &target)).await?;
     fs::create_dir_all(path).map_err(CopyError::io("create", path))?;
     let old = files_to_replace(path)?;
-    put(&path.join(VERSION), &mut VERSION_TEXT.as_bytes())?;
-    for (name, blob) in files.iter().rev() {
-        put(&path.join(name), &mut store.open_verified(blob)?)?;
-    }
+    let version = path.join(VERSION);
+    put(&version, || Ok(VERSION_TEXT.as_bytes())).await?;
     let new: HashSet<PathBuf> = files.iter().map(|(name, _)| path.join(name)).collect();
+    for (name, blob) in files.into_iter().rev() {
+        let store = store.clone();
+        put(&path.join(name), move || Ok(store.open_verified(&blob)?)).await?;
+    }
     for file in old.iter().filter(|file| !new.contains(*file)) {
         fs::remove_file(file).map_err(CopyError::io("remove", file))?;
     }
@@ -88,11 +92,14 @@ fn files_to_replace(path: &Path) -> Result<Vec<PathBuf>> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    if names.len() > MAX_FILES || !is_image_directory(path) {
+    let own = || names.iter().filter_map(|name| name.to_str()).filter(|name| is_of_image(name));
+    // Where a copy was killed before it could say what the directory is, there is nothing else.
+    let is_begun =
+        own().count() == names.len() && own().all(|name| unfinished(name) == Some(VERSION));
+    if names.len() > MAX_FILES || !(is_begun || is_image_directory(path)) {
         return Err(CopyError::ForeignDirectory { path: path.to_owned() });
     }
-    let own = names.iter().filter_map(|name| name.to_str()).filter(|name| is_of_image(name));
-    Ok(own.map(|name| path.join(name)).collect())
+    Ok(own().map(|name| path.join(name)).collect())
 }
 
 fn is_image_directory(path: &Path) -> bool {
@@ -104,14 +111,24 @@ fn is_image_directory(path: &Path) -> bool {
     })
 }
 
-/// Whether the image in a directory has a file of this name, besides `version`.
+/// The name that a file was to have that a copy left when it was killed.
+fn unfinished(name: &str) -> Option<&str> {
+    name.rsplit_once(".tmp-").and_then(|(name, process)| is_number(process).then_some(name))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether the image in a directory has a file of this name, besides `version`, or had it unfinished.
 fn is_of_image(name: &str) -> bool {
     let is_hex = |text: &str| {
         text.len() >= SHA256_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    // Or what was left of one by a copy that was killed.
-    let name = name.rsplit_once(".tmp-").map_or(name, |(name, _)| name);
+    if unfinished(name) == Some(VERSION) {
+        return true;
+    }
+    let name = unfinished(name).unwrap_or(name);
     let signature = name.rsplit_once("signature-");
     name == MANIFEST
         || is_hex(name)
@@ -121,11 +138,15 @@ fn is_of_image(name: &str) -> bool {
         })
 }
 
-/// Writes a file that is there whole or as it was: it may be one of the old image's, too.
-fn put(to: &Path, from: &mut dyn Read) -> Result<()> {
-    let whole = WholeFile::create(to).map_err(CopyError::io("create", to))?;
-    let copied = io::copy(from, &mut whole.file()).and_then(|_| whole.keep());
-    copied.map_err(CopyError::io("write", to))
+async fn put<R: Read>(
+    path: &Path,
+    open: impl FnOnce() -> Result<R> + Send + 'static,
+) -> Result<()> {
+    let to = path.to_owned();
+    write_file(path, move |mut file| {
+        io::copy(&mut open()?, &mut file).map(drop).map_err(CopyError::io("write", &to))
+    })
+    .await
 }
 
 /// Reads an image, or an index with those of its manifests that are there, into a store.

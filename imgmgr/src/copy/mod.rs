@@ -10,6 +10,7 @@ mod dir;
 mod error;
 mod location;
 mod oci_form;
+mod output;
 mod referrers;
 mod source;
 mod tree;
@@ -34,6 +35,7 @@ use crate::reference::Reference;
 use crate::registry::{Client, MountFrom};
 use crate::store::{Durability, ImageEntry, Store};
 use oci_form::{OciForm, oci_form};
+use output::blocking;
 use source::take_in;
 use tree::copy_tree_without;
 
@@ -100,8 +102,8 @@ pub async fn copy(context: &CopyContext, from: &Location, to: &Location) -> Resu
 async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> Result<Descriptor> {
     let held = take_in(context, from, to).await?;
     let mut target = held.entry.target.clone();
-    if let Platforms::One(platform) = &context.pull.platforms {
-        target = held.store.choose(&held.entry.name, &target, platform)?;
+    if let Platforms::One(wanted) = &context.pull.platforms {
+        target = held.store.choose_wanted(&held.entry.name, &target, wanted)?;
     }
     let form = form_for(context, &held.store, &target, to)?;
     match to {
@@ -134,9 +136,7 @@ async fn copy_checked(context: &CopyContext, from: &Location, to: &Location) -> 
             save_file(&held.store, images, ArchiveForm::Docker, path).await?;
         }
         Location::Dir(path) => {
-            let (store, target, path) = (held.store.clone(), target.clone(), path.clone());
-            let written = tokio::task::spawn_blocking(move || dir::write(&store, &target, &path));
-            written.await.map_err(|source| CopyError::Task { source })??;
+            dir::write(&held.store, &target, path).await?;
         }
     }
     // What refers to the image by another digest than the copy has would refer to nothing.
@@ -208,7 +208,7 @@ async fn put_into(
     entry.target = Descriptor { annotations: None, ..form.target.clone() };
     let (from, to, target) = (held.store.clone(), to.clone(), target.clone());
     let replaced = form.replaced.clone();
-    let copied = tokio::task::spawn_blocking(move || -> Result<()> {
+    blocking(move || {
         let lease = to.lease()?;
         if from.root() != to.root() {
             copy_tree_without(&replaced, &from, &to, &target, &lease)?;
@@ -222,6 +222,6 @@ async fn put_into(
         // It came in under no name in its old form.
         let came = entry.name.is_empty() && replaced.contains(&target.digest);
         Ok(to.tag_in_place_of(&entry, came.then_some(&target.digest))?)
-    });
-    copied.await.map_err(|source| CopyError::Task { source })?
+    })
+    .await
 }

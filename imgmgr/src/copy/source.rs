@@ -11,6 +11,7 @@ use crate::pull::pull;
 use crate::store::{Durability, ImageEntry, Lease, Store, StoreError};
 use crate::trust::check_file;
 
+use super::output::blocking;
 use super::{CopyContext, CopyError, Digests, Location, Result, archive_in, dir, store_name};
 
 /// The most scratch directories that one process tries.
@@ -186,8 +187,7 @@ pub(super) async fn take_in(context: &CopyContext, from: &Location, to: &Locatio
 
 async fn load(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {
     let (store, lease, from) = (store.clone(), lease.clone(), from.clone());
-    let loaded = tokio::task::spawn_blocking(move || take_in_file(&store, &lease, &from));
-    loaded.await.map_err(|source| CopyError::Task { source })?
+    blocking(move || take_in_file(&store, &lease, &from)).await
 }
 
 fn take_in_file(store: &Store, lease: &Lease, from: &Location) -> Result<ImageEntry> {

@@ -92,8 +92,14 @@ impl Platform {
     ///
     /// Where none fits, the first image without a platform is taken: the field is optional
     /// (image-spec 1.1 image-index.md). Attestations and artifacts are no images, and what is for
-    /// `unknown` never matches.
+    /// `unknown` never matches. An only entry that tells no platform is taken whatever it is, since it may be
+    /// an index.
     pub fn choose<'a>(&self, entries: &'a [Descriptor]) -> Option<&'a Descriptor> {
+        if let [only] = entries
+            && only.platform.is_none()
+        {
+            return Some(only);
+        }
         let mut best: Option<(u32, &Descriptor)> = None;
         for entry in entries {
             let Some(fit) = entry.platform.as_ref().and_then(|p| p.fit(self)) else { continue };

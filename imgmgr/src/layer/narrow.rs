@@ -1,15 +1,17 @@
 //! What its owner may not read: opened all the same, and left as it was.
 
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, Stat, chmod, fstat, openat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, chmod, fstat, openat};
 use rustix::io::Errno;
 
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Permissions to work in a directory, and to read a file.
-const DIRECTORY: u32 = 0o700;
-const FILE: u32 = 0o400;
+/// Permissions to work in a directory, to look into one, and to read a file.
+const WORK: u32 = 0o700;
+const LOOK: u32 = 0o500;
+const READ: u32 = 0o400;
 
 /// A file that can be read, or a directory that can be read and searched, until this is dropped.
 #[derive(Debug)]
@@ -21,23 +23,42 @@ pub(crate) struct Opened {
 impl Opened {
     /// Opens the directory `name` in `dir` for reading; its owner need not be allowed to.
     pub(crate) fn directory(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(OwnedFd, Self), Errno> {
-        Self::at(dir, name, DIR, DIRECTORY)
+        Self::at(dir, name, DIR, WORK, |_| Ok(()))
     }
 
-    /// As [`Opened::directory`], for a regular file.
-    pub(crate) fn file(dir: BorrowedFd<'_>, name: &[u8]) -> Result<(OwnedFd, Self), Errno> {
-        Self::at(dir, name, OFlags::NOFOLLOW | OFlags::CLOEXEC, FILE)
+    /// Opens a directory to look into it alone, and tells the mode that it has before it gets another.
+    pub(crate) fn directory_after(
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        note: impl FnOnce(Mode) -> io::Result<()>,
+    ) -> io::Result<(OwnedFd, Self)> {
+        Self::at(dir, name, DIR, LOOK, note)
     }
 
-    fn at(
+    /// As [`Opened::directory_after`], for a regular file.
+    pub(crate) fn file_after(
+        dir: BorrowedFd<'_>,
+        name: &[u8],
+        note: impl FnOnce(Mode) -> io::Result<()>,
+    ) -> io::Result<(OwnedFd, Self)> {
+        Self::at(dir, name, OFlags::NOFOLLOW | OFlags::CLOEXEC, READ, note)
+    }
+
+    fn at<E: From<Errno>>(
         dir: BorrowedFd<'_>,
         name: &[u8],
         flags: OFlags,
         needed: u32,
-    ) -> Result<(OwnedFd, Self), Errno> {
+        note: impl FnOnce(Mode) -> Result<(), E>,
+    ) -> Result<(OwnedFd, Self), E> {
         let fd = openat(dir, name, OFlags::PATH | flags, Mode::empty())?;
-        let narrow = widen_by(fd.as_fd(), &fstat(&fd)?, needed)?;
-        let opened = Self { narrow: narrow.map(|mode| (fd, mode)) };
+        let stat = fstat(&fd)?;
+        let mut opened = Self { narrow: None };
+        if let Some(mode) = narrower(&stat, needed) {
+            note(mode)?;
+            set_mode(fd.as_fd(), mode | Mode::from_raw_mode(needed))?;
+            opened.narrow = Some((fd, mode));
+        }
         Ok((openat(dir, name, OFlags::RDONLY | flags, Mode::empty())?, opened))
     }
 
@@ -64,17 +85,23 @@ impl Drop for Opened {
 /// Lets the owner, if that is us, work in an open directory with the metadata `stat`; returns the
 /// mode that it had if that was narrower. Root needs no permission.
 pub(crate) fn widen(dir: BorrowedFd<'_>, stat: &Stat) -> Result<Option<Mode>, Errno> {
-    widen_by(dir, stat, DIRECTORY)
+    let narrow = narrower(stat, WORK);
+    if let Some(mode) = narrow {
+        set_mode(dir, mode | Mode::from_raw_mode(WORK))?;
+    }
+    Ok(narrow)
 }
 
-fn widen_by(fd: BorrowedFd<'_>, stat: &Stat, needed: u32) -> Result<Option<Mode>, Errno> {
+/// The permissions that are needed to look into a file.
+pub(crate) fn needed(kind: FileType) -> u32 {
+    if kind.is_dir() { LOOK } else { READ }
+}
+
+/// The mode of what is ours and lacks a permission that is needed.
+fn narrower(stat: &Stat, needed: u32) -> Option<Mode> {
     let user = rustix::process::geteuid();
-    if user.is_root() || user.as_raw() != stat.st_uid || stat.st_mode & needed == needed {
-        return Ok(None);
-    }
-    let mode = stat.st_mode & 0o7777;
-    set_mode(fd, Mode::from_raw_mode(mode | needed))?;
-    Ok(Some(Mode::from_raw_mode(mode)))
+    let is_open = user.is_root() || user.as_raw() != stat.st_uid || stat.st_mode & needed == needed;
+    (!is_open).then(|| Mode::from_raw_mode(stat.st_mode & 0o7777))
 }
 
 /// Sets the mode of an open file, by the magic link: chmod(2) refuses `O_PATH`.

@@ -26,16 +26,6 @@ pub enum PullError {
         /// Why.
         source: ConfigError,
     },
-    /// There is nothing for the platform.
-    #[error("`{name}` has no image for {platform}; it has {available}")]
-    NoPlatform {
-        /// The reference.
-        name: String,
-        /// What was wanted.
-        platform: String,
-        /// What there is.
-        available: String,
-    },
     /// Indexes within indexes, too deep or in a circle.
     #[error("`{name}` nests indexes deeper than {MAX_INDEX_DEPTH}")]
     TooDeep {

@@ -8,6 +8,9 @@ use super::{Platforms, Pull, Pulled, Result};
 impl Pull<'_> {
     pub(super) async fn up_to_date(&self, entry: ImageEntry) -> Result<Pulled> {
         self.check_trust(entry.origin_digest.as_ref(), &entry.target.digest).await?;
+        if let Platforms::One(wanted) = &self.options.platforms {
+            wanted.check(&self.reference.familiar(), self.store.platform_of(&entry.target)?)?;
+        }
         Ok(Pulled { entry, up_to_date: true })
     }
 
@@ -36,10 +39,11 @@ impl Pull<'_> {
     /// may be an image that fits better.
     pub(super) fn is_certain_choice(&self, entry: &ImageEntry) -> Result<bool> {
         let is_top = entry.origin_digest.as_ref() == Some(&entry.target.digest);
-        let Platforms::One(platform) = &self.options.platforms else { return Ok(is_top) };
+        let Platforms::One(wanted) = &self.options.platforms else { return Ok(is_top) };
         if is_top {
             return Ok(!media::is_index(&entry.target.media_type));
         }
+        let platform = wanted.platform();
         let same = |found: Platform| found.fit(platform).and(platform.fit(&found)).is_some();
         Ok(self.store.platform_of(&entry.target)?.is_some_and(same))
     }

@@ -27,11 +27,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{Id, JoinSet};
 
 use crate::digest::Digest;
-use crate::image::{Descriptor, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform};
+use crate::image::{Descriptor, ImageConfig, ImageManifest, MAX_CONFIG_BYTES, Manifest, Platform};
 use crate::progress::{BlobState, Progress};
 use crate::reference::Reference;
 use crate::registry::{FetchedManifest, Remote};
-use crate::store::{CROWD, Expected, ImageEntry, Ingest, Lease, MAX_INDEX_DEPTH, Store, Wait};
+use crate::store::{
+    CROWD, Expected, ImageEntry, Ingest, Lease, MAX_INDEX_DEPTH, Store, Wait, Wanted,
+};
 use crate::trust::{Policy, check_registry};
 use splice::Splicing;
 
@@ -39,7 +41,7 @@ use splice::Splicing;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Platforms {
     /// The image that fits best; the name then points at it rather than at the index.
-    One(Platform),
+    One(Wanted),
     /// Everything that the index lists.
     All,
 }
@@ -58,7 +60,7 @@ pub struct PullOptions {
 impl Default for PullOptions {
     fn default() -> Self {
         Self {
-            platforms: Platforms::One(Platform::host()),
+            platforms: Platforms::One(Wanted::Host(Platform::host())),
             parallel_layers: 6,
             policy: Arc::default(),
         }
@@ -138,7 +140,7 @@ pub async fn pull(
     let origin_digest = fetched.descriptor.digest.clone();
     let top = match &options.platforms {
         Platforms::All => fetched,
-        Platforms::One(platform) => pull.choose(fetched, platform).await?,
+        Platforms::One(wanted) => pull.choose(fetched, wanted).await?,
     };
     let target = top.descriptor.clone();
     if let Some(entry) = known
@@ -148,6 +150,7 @@ pub async fn pull(
         return pull.up_to_date(entry).await;
     }
     pull.check_trust(Some(&origin_digest), &target.digest).await?;
+    pull.check_platform(&top).await?;
     let mut entry = ImageEntry::new(name, target);
     pull.tree(top, 0).await?;
     if let Some(sink) = pull.sink.clone() {
@@ -219,24 +222,39 @@ impl Pull<'_> {
         Ok(check_registry(policy, self.remote, self.reference, &digests).await?)
     }
 
-    /// Descends from an index to the image for `platform`.
-    async fn choose(&self, from: FetchedManifest, platform: &Platform) -> Result<FetchedManifest> {
-        let name = || self.reference.familiar();
+    /// Descends from an index to the image that is wanted.
+    async fn choose(&self, from: FetchedManifest, wanted: &Wanted) -> Result<FetchedManifest> {
+        let name = self.reference.familiar();
         let mut at = from;
         for _ in 0..=MAX_INDEX_DEPTH {
             let Manifest::Index(index) = &at.manifest else { return Ok(at) };
-            let next = match &index.manifests[..] {
-                [only] if only.platform.is_none() => Some(only),
-                entries => platform.choose(entries),
-            };
-            let next = next.ok_or_else(|| PullError::NoPlatform {
-                name: name(),
-                platform: platform.to_string(),
-                available: crate::store::platforms(&index.manifests),
-            })?;
-            at = self.known_manifest(next).await?;
+            at = self.known_manifest(wanted.choose(&name, &index.manifests)?).await?;
         }
-        Err(PullError::TooDeep { name: name() })
+        Err(PullError::TooDeep { name })
+    }
+
+    /// Refuses an image that does not run on a platform that somebody named, before its layers are fetched:
+    /// no index may have said so.
+    async fn check_platform(&self, chosen: &FetchedManifest) -> Result<()> {
+        let Platforms::One(wanted @ Wanted::Named(_)) = &self.options.platforms else {
+            return Ok(());
+        };
+        let platform = match (&chosen.descriptor.platform, &chosen.manifest) {
+            (None, Manifest::Image(image)) if image.is_image() => {
+                Some(self.config(image).await?.platform())
+            }
+            (platform, _) => platform.clone(),
+        };
+        Ok(wanted.check(&self.reference.familiar(), platform)?)
+    }
+
+    /// The configuration of an image, which is in the store then.
+    async fn config(&self, image: &ImageManifest) -> Result<ImageConfig> {
+        if !self.lease.take(&image.config)? {
+            let bytes = self.remote.blob(&image.config, MAX_CONFIG_BYTES).await?;
+            self.store.put_verified(&image.config.digest, &bytes)?;
+        }
+        Ok(self.store.image_config(&image.config)?.1)
     }
 
     /// A manifest by descriptor, from the store if it is there.
@@ -271,11 +289,7 @@ impl Pull<'_> {
     async fn image(&self, image: &ImageManifest, at: &Descriptor) -> Result<()> {
         let mut diff_ids: Vec<Option<Digest>> = vec![None; image.layers.len()];
         if image.is_image() {
-            if !self.lease.take(&image.config)? {
-                let bytes = self.remote.blob(&image.config, MAX_CONFIG_BYTES).await?;
-                self.store.put_verified(&image.config.digest, &bytes)?;
-            }
-            let (_, config) = self.store.image_config(&image.config)?;
+            let config = self.config(image).await?;
             let ids = config
                 .diff_ids_for(image.layers.len())
                 .map_err(|source| PullError::Config { digest: at.digest.clone(), source })?;

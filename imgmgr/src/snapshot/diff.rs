@@ -6,14 +6,15 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::facts::DirectoryFacts;
 use super::manifest::{Manifest, join, names_of};
+use super::open_log::OpenLog;
 use super::tree_tar::TreeTar;
 use crate::layer::limits::MAX_DEPTH;
-use crate::layer::narrow::Opened;
 use crate::xattrs;
 
 const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -83,12 +84,14 @@ pub fn diff<W: Write>(
 ) -> io::Result<(W, DiffSummary)> {
     let root = DirectoryFacts::of(base_root)?;
     let out = TreeTar::new(output, options);
-    let diff = Diff { base: None, root: Some(&root), out, reopened: Vec::new() };
+    let (reopened, log) = (Vec::new(), Rc::default());
+    let diff = Diff { base: None, root: Some(&root), out, reopened, log };
     diff.run(upper).0
 }
 
 /// Writes what changed in the flat tree `root` since `base` was taken of it as an uncompressed
-/// layer. `base` learns the new stamps of what was opened by force, also when this fails.
+/// layer. `log` is told what is opened by force before that is done, and `base` learns the new stamps of it,
+/// also when this fails.
 ///
 /// # Errors
 /// Those of reading the tree and of `output`; [`DiffRefused`].
@@ -97,9 +100,11 @@ pub fn diff_flat<W: Write>(
     base: &mut Manifest,
     output: W,
     options: DiffOptions,
+    log: OpenLog,
 ) -> io::Result<(W, DiffSummary)> {
-    let out = TreeTar::new(output, options).of_ids(base.ids());
-    let diff = Diff { base: Some(base), root: base.root(), out, reopened: Vec::new() };
+    let log = Rc::new(log);
+    let out = TreeTar::new(output, options).of_bundle(base.ids(), Rc::clone(&log));
+    let diff = Diff { base: Some(base), root: base.root(), out, reopened: Vec::new(), log };
     let (written, reopened) = diff.run(root);
     for (path, stat) in reopened {
         base.stamp(path, &stat);
@@ -117,6 +122,7 @@ struct Diff<'b, W: Write> {
     root: Option<&'b DirectoryFacts>,
     out: TreeTar<W>,
     reopened: Reopened,
+    log: Rc<OpenLog>,
 }
 
 impl<W: Write> Diff<'_, W> {
@@ -190,7 +196,7 @@ impl<W: Write> Diff<'_, W> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
-                let (fd, opened) = Opened::directory(dir, name)?;
+                let (fd, opened) = self.log.directory(dir, name, &path)?;
                 let is_reopened = opened.is_by_force() && self.is_unchanged(&path, &stat);
                 let walked = self.directory(fd, &stat, path.clone(), depth + 1);
                 drop(opened);

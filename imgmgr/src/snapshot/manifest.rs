@@ -24,8 +24,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
 
 use super::facts::DirectoryFacts;
 use super::ids::BundleIds;
+use super::open_log::OpenLog;
 use crate::layer::limits::MAX_DEPTH;
-use crate::layer::narrow::Opened;
 use crate::layer::{decode_path, encode_path};
 
 const HEADER: &str = "imgmgr-rootfs 2";
@@ -57,20 +57,27 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads the stamps of everything beneath `root`, whose owners are those of the layers by `ids`.
+    /// Reads the stamps of everything beneath `root`, whose owners are those of the layers by `ids`. What is
+    /// opened by force is told to `log`.
     ///
     /// # Errors
     /// Those of reading directories.
-    pub fn of(root: BorrowedFd<'_>, ids: BundleIds) -> io::Result<Self> {
+    pub fn of(root: BorrowedFd<'_>, ids: BundleIds, log: &OpenLog) -> io::Result<Self> {
         let facts = DirectoryFacts::of(root)?;
         let mut manifest =
             Self { ids, root: Some(facts), stamps: BTreeMap::new(), is_newer: false };
         let root = openat(root, ".", OFlags::RDONLY | DIR, Mode::empty())?;
-        manifest.add_directory(root, &[], 0)?;
+        manifest.add_directory(root, &[], 0, log)?;
         Ok(manifest)
     }
 
-    fn add_directory(&mut self, dir: OwnedFd, path: &[u8], depth: usize) -> io::Result<()> {
+    fn add_directory(
+        &mut self,
+        dir: OwnedFd,
+        path: &[u8],
+        depth: usize,
+        log: &OpenLog,
+    ) -> io::Result<()> {
         if depth > MAX_DEPTH {
             return Err(io::Error::other("directories are nested deeper than MAX_DEPTH"));
         }
@@ -79,8 +86,8 @@ impl Manifest {
             let mut stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
             let child = join(path, name);
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                let (fd, opened) = Opened::directory(dir.as_fd(), name)?;
-                self.add_directory(fd, &child, depth + 1)?;
+                let (fd, opened) = log.directory(dir.as_fd(), name, &child)?;
+                self.add_directory(fd, &child, depth + 1, log)?;
                 // It may have been opened by force, which its change time tells.
                 drop(opened);
                 stat = statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -196,7 +203,8 @@ mod tests {
         std::fs::write(dir.path().join("a/file"), b"x").unwrap();
         std::fs::write(dir.path().join("ab"), b"x").unwrap();
         let root = std::fs::File::open(dir.path()).unwrap();
-        let manifest = Manifest::of(root.as_fd(), BundleIds::default()).unwrap();
+        let manifest =
+            Manifest::of(root.as_fd(), BundleIds::default(), &OpenLog::default()).unwrap();
         assert_eq!(Manifest::parse(&manifest.to_text()), Some(manifest.clone()));
         assert_eq!(manifest.names_in(b""), [&b"a"[..], b"ab"]);
         assert_eq!(manifest.names_in(b"a"), [&b"b c\n"[..], b"file"]);
@@ -220,7 +228,7 @@ mod tests {
                 ],
             },
         ] {
-            let manifest = Manifest::of(root.as_fd(), ids).unwrap();
+            let manifest = Manifest::of(root.as_fd(), ids, &OpenLog::default()).unwrap();
             assert_eq!(Manifest::parse(&manifest.to_text()), Some(manifest));
         }
         assert_eq!(Manifest::parse("imgmgr-rootfs 2\ncaller 1\n"), None);

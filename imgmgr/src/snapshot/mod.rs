@@ -28,6 +28,7 @@ mod ids;
 mod image;
 mod manifest;
 mod mount;
+mod open_log;
 mod sealed;
 mod tree_tar;
 
@@ -39,6 +40,7 @@ pub use ids::BundleIds;
 pub use image::{StoredImage, StoredImageError, layer_options};
 pub use manifest::Manifest;
 pub use mount::{IdMapping, Stacking, detached, detached_by};
+pub use open_log::OpenLog;
 pub use sealed::detached_sealed;
 
 use std::fs;

@@ -172,7 +172,10 @@ impl Layers {
     fn mount_by_list(&self, at: &Path) -> Result<OwnedFd, Errno> {
         let fits = |options: &String| options.len() < rustix::param::page_size();
         // By path if there is room for it, so that tables of mounts say what is mounted.
-        let by_path = |dir: &OwnedFd| path_of(dir).unwrap_or_else(|| magic_link(dir));
+        let by_path = |dir: &OwnedFd| {
+            let listable = path_of(dir).filter(|path| !path.contains([':', ',']));
+            listable.unwrap_or_else(|| magic_link(dir))
+        };
         let options = Some(self.as_list(by_path)).filter(fits);
         let options = options.or_else(|| Some(self.as_list(magic_link)).filter(fits));
         let options = CString::new(options.ok_or(Errno::TOOBIG)?).map_err(|_| Errno::INVAL)?;
@@ -236,11 +239,11 @@ fn magic_link(dir: &OwnedFd) -> String {
     format!("/proc/self/fd/{}", dir.as_raw_fd())
 }
 
-/// The path of an open directory, if it has one in this mount namespace that a list of options
-/// can hold.
+/// The path of an open directory, if it has one in this mount namespace that overlayfs reads as it
+/// is; a list of options can hold no colon and no comma either.
 fn path_of(dir: &OwnedFd) -> Option<String> {
     let path = kernel::file::path_of(dir).ok()?.into_os_string().into_string().ok()?;
     let (named, open) = (rustix::fs::stat(&path).ok()?, rustix::fs::fstat(dir).ok()?);
     let is_same = named.st_ino == open.st_ino && named.st_dev == open.st_dev;
-    (is_same && !path.contains([':', ',', '\\'])).then_some(path)
+    (is_same && !path.contains('\\')).then_some(path)
 }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{FileType, Stat, readlinkat};
 
 use super::diff::DiffRefused;
 use super::ids::BundleIds;
+use super::open_log::OpenLog;
 use super::{DiffOptions, DiffSummary};
-use crate::layer::narrow::Opened;
 use crate::layer::tar::{Entry, EntryKind, TarTime, TarWriter};
 use crate::xattrs::{self, Xattrs};
 
@@ -29,6 +30,7 @@ pub(super) struct TreeTar<W: Write> {
     links: HashMap<(u64, u64), (Vec<u8>, LayerOwner)>,
     summary: DiffSummary,
     buffer: Vec<u8>,
+    log: Rc<OpenLog>,
 }
 
 impl<W: Write> TreeTar<W> {
@@ -40,12 +42,13 @@ impl<W: Write> TreeTar<W> {
             links: HashMap::new(),
             summary: DiffSummary::default(),
             buffer: vec![0; BUFFER_BYTES],
+            log: Rc::default(),
         }
     }
 
-    /// Takes the owners of files for those of a bundle.
-    pub(super) fn of_ids(self, ids: &BundleIds) -> Self {
-        Self { ids: ids.clone(), ..self }
+    /// Takes the owners of files for those of a bundle, and tells `log` what it opens by force.
+    pub(super) fn of_bundle(self, ids: &BundleIds, log: Rc<OpenLog>) -> Self {
+        Self { ids: ids.clone(), log, ..self }
     }
 
     pub(super) fn finish(self) -> io::Result<(W, DiffSummary)> {
@@ -103,7 +106,7 @@ impl<W: Write> TreeTar<W> {
         kind: EntryKind,
     ) -> io::Result<LayerOwner> {
         if kind == EntryKind::Regular {
-            let (file, _until_read) = Opened::file(dir, name)?;
+            let (file, _until_read) = self.log.file(dir, name, path)?;
             return self.file(path, file, stat);
         }
         let mut entry = self.entry(path, stat, kind, xattrs::of_child(dir, name)?)?;

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::digest::{Digest, VerifyReader};
 use crate::image::Descriptor;
 
+use super::walk::Seen;
 use super::walk::Visit;
 use super::{ImageEntry, Result, Store, StoreError};
 
@@ -215,9 +216,9 @@ impl Store {
             self.blobs()?.into_iter().map(|(digest, _, size)| (digest, size)).collect();
         let mut reached: Vec<(String, Digest, HashSet<Digest>)> = Vec::new();
         for entry in self.entries()? {
-            let mut seen = HashSet::new();
+            let mut seen = Seen::default();
             self.walk_from(&entry.target, 0, &mut seen, &mut |_| Ok(()))?;
-            reached.push((entry.name, entry.target.digest, seen));
+            reached.push((entry.name, entry.target.digest, seen.into_digests()));
         }
         // How many different images need each blob; further names of one image don't count.
         let mut users: BTreeMap<&Digest, HashSet<&Digest>> = BTreeMap::new();
@@ -239,9 +240,11 @@ impl Store {
             .collect();
         let blobs: u64 = sizes.values().sum();
         let mut needed: HashSet<Digest> = users.keys().map(|digest| (*digest).clone()).collect();
+        let mut further = Seen::default();
         for root in roots {
-            self.walk_from(root, 0, &mut needed, &mut |_| Ok(()))?;
+            self.walk_from(root, 0, &mut further, &mut |_| Ok(()))?;
         }
+        needed.extend(further.into_digests());
         let reclaimable = blobs - sum(&mut needed.iter());
         let (download_count, downloads) = self.download_bytes()?;
         let blob_count = sizes.len();

@@ -8,7 +8,6 @@
 //! Unpacked layers and snapshots lie beside the blobs and are swept in the same breath: see
 //! [`crate::upkeep`].
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -17,7 +16,7 @@ use crate::digest::Digest;
 use crate::image::{Descriptor, media};
 
 use super::lock::Lock;
-use super::walk::Visit;
+use super::walk::{Seen, Visit};
 use super::{Result, Store, StoreError};
 
 /// What to collect.
@@ -63,7 +62,9 @@ pub struct GcReport {
 /// What names, leases and further roots reach.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    pub(super) blobs: HashSet<Digest>,
+    seen: Seen,
+    /// Manifests among them that are not there.
+    absent: Vec<Descriptor>,
     /// Image configurations among them, there or not.
     pub configs: Vec<Descriptor>,
 }
@@ -100,7 +101,7 @@ impl Store {
     fn sweep(&self, request: GcRequest, live: &Live) -> Result<GcReport> {
         let mut report = GcReport::default();
         for (digest, path, size) in self.blobs()? {
-            if live.blobs.contains(&digest) {
+            if live.seen.contains(&digest) {
                 report.kept += 1;
                 continue;
             }
@@ -129,19 +130,25 @@ impl Store {
     ) -> std::result::Result<(), E> {
         // Leases first: before one ends, what it was for is reached by something of the rest.
         let mut roots = self.living_leases()?;
+        // It may have come since, with what it needs.
+        let absent = std::mem::take(&mut live.absent);
+        absent.iter().for_each(|manifest| live.seen.forget(manifest));
+        roots.extend(absent);
         roots.extend(further()?);
         roots.extend(self.read_index()?.manifests);
         Ok(self.walk_roots(live, &roots)?)
     }
 
     fn walk_roots(&self, live: &mut Live, roots: &[Descriptor]) -> Result<()> {
-        let Live { blobs, configs } = live;
+        let Live { seen, absent, configs } = live;
         roots.iter().try_for_each(|root| {
-            self.walk_from(root, 0, blobs, &mut |visit| {
-                if let Visit::Blob(blob) = visit
-                    && media::is_image_config(&blob.media_type)
-                {
-                    configs.push(blob);
+            self.walk_from(root, 0, seen, &mut |visit| {
+                match visit {
+                    Visit::Blob(blob) if media::is_image_config(&blob.media_type) => {
+                        configs.push(blob);
+                    }
+                    Visit::Absent(manifest) => absent.push(manifest),
+                    Visit::Blob(_) | Visit::Manifest(..) => {}
                 }
                 Ok(())
             })

@@ -55,7 +55,6 @@ pub use sync_ahead::SyncAhead;
 pub(crate) use sync_ahead::{CROWD, Counting, Expected};
 pub use uploads::Upload;
 pub use validate::Finding;
-pub(crate) use walk::platforms;
 pub use walk::{MAX_INDEX_DEPTH, Visit, Wanted};
 
 use lock::Lock;
@@ -182,13 +181,15 @@ impl Store {
     }
 
     /// Replaces a small file so that a crash leaves the old or the new one, whole.
-    fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn replace_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let (temporary, file) = self.create_temporary()?;
+        let directory = path.parent().unwrap_or(&self.root);
         let written = (|| {
+            self.disk.create_dirs(directory)?;
             self.disk.write_at(&file, bytes, 0)?;
             self.disk.sync_data(&file)?;
             self.disk.rename(&temporary, path)?;
-            self.disk.sync_dir(path.parent().unwrap_or(&self.root))
+            self.disk.sync_dir(directory)
         })();
         written.map_err(|source| {
             let _ = self.disk.remove_file(&temporary);

@@ -168,3 +168,60 @@ fn who_waits_for_a_blob_lets_nobody_else_wait() {
     assert!(!store.sync_ahead().unwrap().has_blocked());
     drop(expected);
 }
+
+#[test]
+fn what_a_manifest_needs_that_comes_while_a_sweep_looks_stays() {
+    let (_elsewhere, other) = store();
+    let (_directory, store) = store();
+    let image = put_image(&other, b"new");
+    let asked = std::cell::Cell::new(0);
+    // First it is on its way, and then it has come and is needed.
+    let roots = || -> Result<Vec<Descriptor>> {
+        asked.set(asked.get() + 1);
+        if asked.get() == 2 {
+            assert_eq!(put_image(&store, b"new"), image);
+        }
+        Ok(vec![image.clone()])
+    };
+    let report = store.collect(GcRequest::default(), &roots, |live| {
+        assert_eq!(live.configs.len(), 1);
+        Ok::<(), StoreError>(())
+    });
+    let report = report.unwrap();
+    assert_eq!((report.removed, report.kept), (Vec::new(), 3));
+}
+
+#[test]
+fn a_named_image_stays_whole_while_its_manifest_is_read_from_an_archive() {
+    let (_directory, store) = store();
+    let image = put_image(&store, b"one");
+    store.tag(&ImageEntry::new("a:1", image.clone())).unwrap();
+    let (bytes, _) = store.manifest(&image).unwrap();
+    let lease = store.lease().unwrap();
+    // Nobody knows yet what it is.
+    let mut writer = store.blob_writer().unwrap();
+    std::io::Write::write_all(&mut writer, &bytes).unwrap();
+    assert_eq!(lease.publish(writer).unwrap().0, image.digest);
+    let report = store.collect(GcRequest::default(), &|| Ok(Vec::new()), |live| {
+        assert_eq!(live.configs.len(), 1);
+        Ok::<(), StoreError>(())
+    });
+    assert_eq!(report.unwrap().removed, []);
+}
+
+#[test]
+fn an_image_that_names_anothers_manifest_as_its_layer_takes_nothing_from_it() {
+    let (_directory, store) = store();
+    let image = put_image(&store, b"one");
+    let as_layer = Descriptor::new(media::OCI_LAYER, image.digest.clone(), image.size);
+    let (_, manifest) = store.manifest(&image).unwrap();
+    let crate::image::Manifest::Image(manifest) = manifest else { panic!("not an image") };
+    let hostile = crate::image::ImageManifest { layers: vec![as_layer], ..*manifest };
+    let hostile = store.put_blob(media::OCI_MANIFEST, &hostile.to_bytes()).unwrap();
+    store.tag(&ImageEntry::new("a:1", hostile.clone())).unwrap();
+    store.tag(&ImageEntry::new("b:1", image.clone())).unwrap();
+    assert_eq!(store.gc(GcRequest::default()).unwrap().removed, []);
+    let (_, manifest) = store.manifest(&image).unwrap();
+    std::fs::remove_file(store.blob_path(&manifest.children()[1].digest)).unwrap();
+    assert!(store.first_missing(&[hostile, image]).unwrap().is_some());
+}

@@ -26,9 +26,83 @@ impl Wanted {
             Self::Named(platform) | Self::Host(platform) => platform,
         }
     }
+
+    /// Chooses among an index's entries.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`] if there is none; `name` is for that message.
+    pub fn choose<'e>(&self, name: &str, entries: &'e [Descriptor]) -> Result<&'e Descriptor> {
+        let platform = self.platform();
+        platform.choose(entries).ok_or_else(|| StoreError::NoPlatform {
+            name: name.to_owned(),
+            platform: platform.to_string(),
+            available: platforms(entries),
+        })
+    }
+
+    /// Refuses the image `name` if it is for `found`, and that does not run on a platform that somebody named.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPlatform`].
+    pub fn check(&self, name: &str, found: Option<Platform>) -> Result<()> {
+        match (self, found) {
+            (Self::Named(platform), Some(found)) if found.fit(platform).is_none() => {
+                Err(StoreError::NoPlatform {
+                    name: name.to_owned(),
+                    platform: platform.to_string(),
+                    available: found.to_string(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
-/// What a walk reports, each digest once.
+/// As what a digest is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Manifest,
+    Config,
+    Other,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Manifest, Self::Config, Self::Other];
+
+    fn of(descriptor: &Descriptor) -> Self {
+        match &descriptor.media_type {
+            kind if media::is_index(kind) || media::is_manifest(kind) => Self::Manifest,
+            kind if media::is_image_config(kind) => Self::Config,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What walks came by. A manifest that somebody names as a layer, or leases before it is known what it is, is
+/// still walked where it is named as one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(HashSet<(Digest, Kind)>);
+
+impl Seen {
+    fn insert(&mut self, descriptor: &Descriptor) -> bool {
+        self.0.insert((descriptor.digest.clone(), Kind::of(descriptor)))
+    }
+
+    /// Lets it be visited again.
+    pub(super) fn forget(&mut self, descriptor: &Descriptor) {
+        self.0.remove(&(descriptor.digest.clone(), Kind::of(descriptor)));
+    }
+
+    pub(super) fn into_digests(self) -> HashSet<Digest> {
+        self.0.into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    pub(super) fn contains(&self, digest: &Digest) -> bool {
+        Kind::ALL.iter().any(|kind| self.0.contains(&(digest.clone(), *kind)))
+    }
+}
+
+/// What a walk reports, each digest once as what it is named.
 #[derive(Clone, Debug)]
 pub enum Visit {
     /// A manifest or index that is there, after which its children come.
@@ -49,20 +123,20 @@ impl Store {
         root: &Descriptor,
         visit: &mut dyn FnMut(Visit) -> Result<()>,
     ) -> Result<()> {
-        self.walk_from(root, 0, &mut HashSet::new(), visit)
+        self.walk_from(root, 0, &mut Seen::default(), visit)
     }
 
     pub(super) fn walk_from(
         &self,
         at: &Descriptor,
         depth: usize,
-        seen: &mut HashSet<Digest>,
+        seen: &mut Seen,
         visit: &mut dyn FnMut(Visit) -> Result<()>,
     ) -> Result<()> {
-        if !seen.insert(at.digest.clone()) {
+        if !seen.insert(at) {
             return Ok(());
         }
-        if !(media::is_index(&at.media_type) || media::is_manifest(&at.media_type)) {
+        if Kind::of(at) != Kind::Manifest {
             return visit(Visit::Blob(at.clone()));
         }
         if depth > MAX_INDEX_DEPTH {
@@ -84,7 +158,7 @@ impl Store {
     /// # Errors
     /// As [`Store::walk`].
     pub fn first_missing(&self, roots: &[Descriptor]) -> Result<Option<(Digest, Digest)>> {
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         for root in roots {
             let mut missing = (!self.has(root)?).then(|| root.digest.clone());
             let walked = self.walk_from(root, 0, &mut seen, &mut |visit| match visit {
@@ -107,7 +181,7 @@ impl Store {
     /// # Errors
     /// As [`Store::walk`].
     pub fn images_of(&self, roots: &[Descriptor]) -> Result<Vec<Descriptor>> {
-        let (mut seen, mut images) = (HashSet::new(), Vec::new());
+        let (mut seen, mut images) = (Seen::default(), Vec::new());
         for root in roots {
             self.walk_from(root, 0, &mut seen, &mut |visit| {
                 if let Visit::Manifest(descriptor, Manifest::Image(image)) = visit
@@ -121,16 +195,8 @@ impl Store {
         Ok(images)
     }
 
-    /// Descends from an index to the image for `platform`; an image is its own answer.
-    ///
-    /// # Errors
-    /// [`StoreError::NoPlatform`] if there is none; `name` is for that message.
-    pub fn choose(
-        &self,
-        name: &str,
-        target: &Descriptor,
-        platform: &Platform,
-    ) -> Result<Descriptor> {
+    /// Descends from an index to the image that is wanted; an image is its own answer.
+    fn choose(&self, name: &str, target: &Descriptor, wanted: &Wanted) -> Result<Descriptor> {
         let mut at = target.clone();
         for _ in 0..=MAX_INDEX_DEPTH {
             if !media::is_index(&at.media_type) {
@@ -138,15 +204,7 @@ impl Store {
             }
             let (_, manifest) = self.manifest(&at)?;
             let Manifest::Index(index) = manifest else { return Ok(at) };
-            let next = match &index.manifests[..] {
-                [only] if only.platform.is_none() => Some(only),
-                entries => platform.choose(entries),
-            };
-            at = next.cloned().ok_or_else(|| StoreError::NoPlatform {
-                name: name.to_owned(),
-                platform: platform.to_string(),
-                available: platforms(&index.manifests),
-            })?;
+            at = wanted.choose(name, &index.manifests)?.clone();
         }
         Err(StoreError::TooDeep { digest: at.digest, limit: MAX_INDEX_DEPTH })
     }
@@ -168,31 +226,27 @@ impl Store {
         })
     }
 
-    /// As [`Store::choose`], and refuses an image that does not run on a platform that somebody named.
+    /// Descends from an index to the image that is wanted; an image is its own answer, and refused if it does
+    /// not run on a platform that somebody named.
     ///
     /// # Errors
-    /// [`StoreError::NoPlatform`].
+    /// [`StoreError::NoPlatform`]; `name` is for that message.
     pub fn choose_wanted(
         &self,
         name: &str,
         target: &Descriptor,
         wanted: &Wanted,
     ) -> Result<Descriptor> {
-        let chosen = self.choose(name, target, wanted.platform())?;
-        let Wanted::Named(platform) = wanted else { return Ok(chosen) };
-        match self.platform_of(&chosen)? {
-            Some(found) if found.fit(platform).is_none() => Err(StoreError::NoPlatform {
-                name: name.to_owned(),
-                platform: platform.to_string(),
-                available: found.to_string(),
-            }),
-            _ => Ok(chosen),
+        let chosen = self.choose(name, target, wanted)?;
+        if let Wanted::Named(_) = wanted {
+            wanted.check(name, self.platform_of(&chosen)?)?;
         }
+        Ok(chosen)
     }
 }
 
 /// Lists the platforms of an index for a message.
-pub(crate) fn platforms(entries: &[Descriptor]) -> String {
+fn platforms(entries: &[Descriptor]) -> String {
     let mut names: Vec<String> =
         entries.iter().filter_map(|e| e.platform.as_ref()).map(ToString::to_string).collect();
     names.dedup();

@@ -65,20 +65,17 @@ fn is_made_of(line: &str, parts: &[String]) -> bool {
         let mut words = source.split(' ');
         (words.next().unwrap_or_default(), words.next_back().unwrap_or_default())
     });
-    let values = options.split(',').filter_map(|option| option.split_once('='));
-    let values = values.flat_map(|(_, value)| [value].into_iter().chain(value.split(':')));
-    let of_overlay = values.filter(|_| kind == "overlay");
-    [root].into_iter().chain(of_overlay).any(|shown| {
-        let shown = unescaped(shown.strip_suffix("//deleted").unwrap_or(shown));
+    let layers = (kind == "overlay").then(|| paths(options));
+    [unescaped(root)].into_iter().chain(layers.into_iter().flatten()).any(|shown| {
         // A layer whose path no list of options can hold.
         shown.starts_with("/proc/self/fd/")
             || parts.iter().any(|part| is_same_directory(&shown, part))
     })
 }
 
-/// Reads `\ooo` for bytes that would end a word.
+/// Reads `\ooo` for bytes that would end a word, and leaves out what tells that the path is gone.
 fn unescaped(word: &str) -> String {
-    let mut parts = word.split('\\');
+    let mut parts = word.strip_suffix("//deleted").unwrap_or(word).split('\\');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
         let code = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
@@ -95,7 +92,7 @@ pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> 
     if names.is_empty() {
         return mounted;
     }
-    let root = escaped(&real(root));
+    let root = real(root).to_string_lossy().into_owned();
     for table in tables() {
         for path in paths(&table) {
             let layer = path.strip_suffix("/tree").and_then(|layer| layer.rsplit_once('/'));
@@ -110,9 +107,10 @@ pub(super) fn mounted_layers(root: &Path, names: &[String]) -> BTreeSet<String> 
 
 /// True if one of these directories, each of a directory of its own name, is part of a mount.
 pub(super) fn is_mounted(directories: &[PathBuf]) -> bool {
-    let wanted: Vec<String> = directories.iter().map(|path| escaped(&real(path))).collect();
+    let wanted = directories.iter().map(|path| real(path).to_string_lossy().into_owned());
+    let wanted: Vec<String> = wanted.collect();
     tables().any(|table| {
-        paths(&table).any(|path| wanted.iter().any(|wanted| is_same_directory(path, wanted)))
+        paths(&table).any(|path| wanted.iter().any(|wanted| is_same_directory(&path, wanted)))
     })
 }
 
@@ -120,9 +118,15 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// Everything in a table that may be a path.
-fn paths(table: &str) -> impl Iterator<Item = &str> {
-    table.split([' ', ',', '=', ':', '\n']).filter(|word| word.starts_with('/') && word.len() > 1)
+/// Everything in a table that may be a path: a word, the value of an option, and each of such a value's list.
+/// A comma is escaped in options only, and a colon and a `=` never.
+fn paths(table: &str) -> impl Iterator<Item = String> {
+    table.split([' ', '\n']).flat_map(|word| {
+        let options = word.split(',').map(|option| option.split_once('=').unwrap_or(("", option)));
+        let listed = options.flat_map(|(_, value)| [value].into_iter().chain(value.split(':')));
+        let all = [word].into_iter().chain(listed);
+        all.filter(|path| path.starts_with('/') && path.len() > 1).map(unescaped)
+    })
 }
 
 /// True if the two paths may name the same: another namespace may see one below another root, and
@@ -198,9 +202,13 @@ mod tests {
     fn options_and_roots_name_places() {
         let table = "36 35 98:0 / /m rw - overlay none ro,lowerdir+=/s/a/tree,upperdir=/u/upper\n\
                      37 35 98:0 /s/b@cc/tree /n ro - ext4 /dev/sda rw\n";
-        let found: Vec<&str> = paths(table).collect();
-        for path in ["/s/a/tree", "/u/upper", "/s/b@cc/tree"] {
-            assert!(found.contains(&path), "{path}: {found:?}");
+        let odd = "38 35 0:50 / /m rw - overlay none ro,lowerdir+=/o\\054d:d=\\040d/a/tree,x=y\n\
+                   39 35 98:0 /o,d:d=\\040d/b/tree//deleted /n ro - ext4 /dev/sda rw\n\
+                   40 35 0:51 / /m rw - overlay none ro,lowerdir=/l/a=b/tree:/l/c/tree,upperdir=/u:u\n";
+        let found: Vec<String> = [table, odd].into_iter().flat_map(paths).collect();
+        let plain = ["/s/a/tree", "/u/upper", "/s/b@cc/tree", "/l/a=b/tree", "/l/c/tree"];
+        for path in plain.into_iter().chain(["/o,d:d= d/a/tree", "/o,d:d= d/b/tree", "/u:u"]) {
+            assert!(found.iter().any(|found| found == path), "{path}: {found:?}");
         }
         assert!(is_same_place("/s/a", "/s/a"));
         assert!(is_same_place("/host/s/a", "/s/a"));

@@ -4,7 +4,8 @@
 //! <bundle>/imgmgr.base            the digest of the image's manifest
 //! x-imgmgr/bundles/<hash of path> <digest> <size> <media type> <path of the bundle>
 //! ```
-//! The bundle's own file decides: a pin whose bundle is gone, or has another base, is swept.
+//! The bundle's own file decides: it is written first, so that it may name another image than the pin of a
+//! process that was killed. A pin whose bundle is gone, or has a base that this store has not, is swept.
 
 use std::fs;
 use std::io;
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
 use crate::image::Descriptor;
-use crate::layer::{decode_path, encode_path};
+use crate::layer::{Durability, decode_path, encode_path};
 use crate::store::{Store, StoreError};
+use crate::whole_file::replace;
 
 /// The file of a bundle that names its image.
 pub const BASE: &str = "imgmgr.base";
@@ -22,16 +24,22 @@ pub const BASE: &str = "imgmgr.base";
 ///
 /// # Errors
 /// If bundle or store can't be written.
-pub fn pin_bundle(store: &Store, bundle: &Path, image: &Descriptor) -> Result<(), StoreError> {
+pub fn pin_bundle(
+    store: &Store,
+    bundle: &Path,
+    image: &Descriptor,
+    durability: Durability,
+) -> Result<(), StoreError> {
     use std::os::unix::ffi::OsStrExt;
     let bundle = bundle.canonicalize().map_err(StoreError::io("open", bundle))?;
     let base = bundle.join(BASE);
-    fs::write(&base, image.digest.to_string()).map_err(StoreError::io("write", &base))?;
+    let text = image.digest.to_string();
+    replace(&base, text.as_bytes(), durability).map_err(StoreError::io("write", &base))?;
     let path = bundle.as_os_str().as_bytes();
     let note = store.private("bundles").join(Digest::of(path).hex());
     let Descriptor { digest, size, media_type, .. } = image;
     let text = format!("{digest} {size} {media_type} {}\n", encode_path(path));
-    store.keep_note(&note, &text).map_err(StoreError::io("write", &note))
+    store.replace_file(&note, text.as_bytes())
 }
 
 /// Returns the images of bundles that are there.
@@ -61,17 +69,20 @@ fn read(store: &Store) -> Result<Vec<(PathBuf, Option<Descriptor>)>, StoreError>
     for entry in entries {
         let path = entry.map_err(StoreError::io("read", &directory))?.path();
         let text = fs::read_to_string(&path).unwrap_or_default();
-        notes.push((path, base_of(&text)));
+        notes.push((path, base_of(store, &text)));
     }
     Ok(notes)
 }
 
-fn base_of(note: &str) -> Option<Descriptor> {
+fn base_of(store: &Store, note: &str) -> Option<Descriptor> {
     use std::os::unix::ffi::OsStringExt;
     let mut words = note.strip_suffix('\n')?.split(' ');
     let (digest, size): (Digest, u64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let media_type = words.next()?;
     let bundle = PathBuf::from(std::ffi::OsString::from_vec(decode_path(words.next()?)?));
-    let base = fs::read_to_string(bundle.join(BASE)).ok()?;
-    (base.trim() == digest.to_string()).then(|| Descriptor::new(media_type, digest, size))
+    let base: Digest = fs::read_to_string(bundle.join(BASE)).ok()?.trim().parse().ok()?;
+    if base == digest {
+        return Some(Descriptor::new(media_type, digest, size));
+    }
+    store.describe_manifest(&base).ok()
 }

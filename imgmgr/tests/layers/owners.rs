@@ -128,10 +128,15 @@ impl User {
         Self { dir, command }
     }
 
-    fn output(&self, args: &[&str]) -> Output {
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.command);
         command.args(["--no-sync", "--root", "store"]).args(args).current_dir(&self.dir);
-        command.uid(NOBODY).gid(NOBODY).env("HOME", &self.dir).output().unwrap()
+        command.uid(NOBODY).gid(NOBODY).env("HOME", &self.dir);
+        command
+    }
+
+    fn output(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
     }
 
     fn run(&self, args: &[&str]) -> String {
@@ -139,6 +144,42 @@ impl User {
         assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()
     }
+}
+
+#[test]
+fn what_a_killed_repack_left_open_is_no_change() {
+    let Some(place) = Place::alone() else { return };
+    place.image("a:1", &layers());
+    let layout = place.path("layout").display().to_string();
+    place.run(&["copy", "a:1", &format!("oci:{layout}:a")]);
+    let user = User::new(&place);
+    user.run(&["copy", &format!("oci:{layout}:a"), "a:1"]);
+    user.run(&["unpack", "a:1", "b"]);
+    let shut = user.dir.join("b/rootfs/shut");
+    let mode = || fs::metadata(&shut).unwrap().mode() & 0o7777;
+    let new = fs::File::create(shut.join("new")).unwrap();
+    new.set_len(200 << 20).unwrap();
+    fs::set_permissions(shut.join("new"), Permissions::from_mode(0o000)).unwrap();
+    chown(shut.join("new"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let mut repack = user.command(&["repack", "b", "r:1"]).spawn().unwrap();
+    while mode() == 0 || fs::metadata(shut.join("new")).unwrap().mode() & 0o7777 == 0 {
+        assert!(repack.try_wait().unwrap().is_none(), "it was faster");
+    }
+    repack.kill().unwrap();
+    repack.wait().unwrap();
+    assert_eq!(mode(), 0o500);
+    new.set_len(0).unwrap();
+    user.run(&["repack", "--refresh", "b", "r:1"]);
+    assert_eq!(mode(), 0);
+    assert!(!user.dir.join("b/imgmgr.opened").exists());
+    let from = format!("oci:{}:docker.io/library/r:1", user.dir.join("store/images").display());
+    place.run(&["copy", &from, "r:1"]);
+    place.mount("r:1");
+    for path in ["shut", "shut/new"] {
+        let stat = fs::metadata(place.path("m").join(path)).unwrap();
+        assert_eq!(stat.mode() & 0o7777, 0, "{path}");
+    }
+    place.umount();
 }
 
 #[test]

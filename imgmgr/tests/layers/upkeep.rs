@@ -221,6 +221,30 @@ fn gc_sees_mounts_that_no_snapshot_tells() {
 }
 
 #[test]
+fn mounts_are_seen_whatever_the_data_directory_is_called() {
+    // What separates options and layers in a table of mounts.
+    for prefix in ["a=b", "a:b", "a,b", "a b", "a\\b"] {
+        let odd = tempfile::Builder::new().prefix(prefix).tempdir().unwrap();
+        let Some(place) = Place::inside(odd) else { return };
+        place.image("a:1", &dependent_layers());
+        place.run(&["snapshot", "prepare", "a:1", "s"]);
+        place.run(&["snapshot", "mount", "s", &place.mount_point()]);
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let own = table.lines().find(|line| line.contains("/s/upper") || line.contains("/fd/"));
+        if own.unwrap_or_else(|| panic!("{prefix}: {table}")).contains("=/proc/self/fd/") {
+            // Before Linux 6.13 such a path can't be told.
+            continue;
+        }
+        let said = place.fail(&["snapshot", "rm", "s"]);
+        assert!(said.contains("snapshot `s` is mounted"), "{prefix}: {said}");
+        fs::remove_dir_all(place.path("d/snapshots")).unwrap();
+        place.run(&["untag", "a:1"]);
+        place.run(&["gc"]);
+        assert_eq!(fs::read(place.path("m/usr/lib/b")).unwrap(), b"through the link", "{prefix}");
+    }
+}
+
+#[test]
 fn a_busy_mount_is_not_unmounted() {
     let Some(place) = Place::new() else { return };
     place.image("a:1", &[plain_layer("a")]);
@@ -250,6 +274,44 @@ fn a_bundle_keeps_its_image_for_repack() {
     fs::remove_dir_all(&bundle).unwrap();
     place.run(&["gc"]);
     assert_eq!((place.blobs(), place.count("bundles")), (0, 0));
+}
+
+#[test]
+fn a_refresh_that_is_cut_off_loses_no_change() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &[plain_layer("a")]);
+    let bundle = place.path("bundle");
+    let at = bundle.to_str().unwrap();
+    place.run(&["unpack", "a:1", at, "true"]);
+    fs::write(bundle.join("rootfs/data/new"), b"new").unwrap();
+    // The bundle's base can't be changed, as if it had been killed just before.
+    let base = bundle.join("imgmgr.base");
+    let was = fs::read(&base).unwrap();
+    fs::remove_file(&base).unwrap();
+    fs::create_dir(&base).unwrap();
+    place.fail(&["repack", "--refresh", "--base", "a:1", at, "b:1"]);
+    fs::remove_dir(&base).unwrap();
+    fs::write(&base, &was).unwrap();
+    place.run(&["repack", at, "b:2"]);
+    assert!(place.run(&["diff", "a:1", "b:2"]).contains("data/new"));
+}
+
+#[test]
+fn a_bundles_own_file_says_which_image_it_keeps() {
+    let Some(place) = Place::new() else { return };
+    place.image("a:1", &[plain_layer("a")]);
+    place.image("b:1", &[plain_layer("b")]);
+    let bundle = place.path("bundle");
+    place.run(&["unpack", "a:1", bundle.to_str().unwrap(), "true"]);
+    let inspected = place.run(&["inspect", "b:1"]);
+    let digest = inspected.split('"').find(|word| word.starts_with("sha256:")).unwrap();
+    // As `repack --refresh` leaves it that is killed before the store knows.
+    fs::write(bundle.join("imgmgr.base"), digest).unwrap();
+    place.run(&["untag", "a:1", "b:1"]);
+    place.run(&["gc"]);
+    assert_eq!(place.blobs(), 3);
+    fs::write(bundle.join("rootfs/data/new"), b"new").unwrap();
+    place.run(&["repack", bundle.to_str().unwrap(), "c:1"]);
 }
 
 /// As a power cut may leave it after `--no-sync`.

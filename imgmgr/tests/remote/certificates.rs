@@ -118,9 +118,15 @@ fn an_authority_of_ones_own() {
     // containerd's hosts.toml.
     let host = place.path("hosts").join(&registry.host);
     authority.copy("ca.crt", &host.join("ca.pem"));
-    let text = format!("server = 'https://{}'\nca = 'ca.pem'\n", registry.host);
-    std::fs::write(host.join("hosts.toml"), text).unwrap();
     let hosts = place.path("hosts").display().to_string();
+    let server = format!("server = 'https://{}'\n", registry.host);
+    // Without a server it is about the registry itself.
+    for text in [server + "ca = 'ca.pem'\n", "ca = 'ca.pem'\n".to_owned()] {
+        std::fs::write(host.join("hosts.toml"), text).unwrap();
+        succeeds(&mut push(&place, &registry, &["--hosts-dir", &hosts]));
+    }
+    let escaped = registry.host.replace(':', "_") + "_";
+    std::fs::rename(host, place.path("hosts").join(escaped)).unwrap();
     succeeds(&mut push(&place, &registry, &["--hosts-dir", &hosts]));
 }
 

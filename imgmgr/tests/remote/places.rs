@@ -90,6 +90,23 @@ fn a_directory_gets_another_image_in_place_of_the_one_it_had() {
 }
 
 #[test]
+fn a_directory_loses_what_a_killed_copy_left() {
+    let scene = Scene::new();
+    let (dir, to) = (scene.place.path("dir"), scene.at("dir", "dir"));
+    fs::create_dir(&dir).unwrap();
+    // Before it said what the directory is, and after.
+    let blob = format!("{}.tmp-12", "a".repeat(64));
+    for left in [&["version.tmp-12"][..], &["version.tmp-12", "manifest.json.tmp-3", &blob]] {
+        left.iter().for_each(|name| fs::write(dir.join(name), "part").unwrap());
+        scene.place.run(&["copy", &scene.image(), &to]);
+        assert_eq!(files(&dir).iter().filter(|name| name.contains("tmp")).count(), 0);
+    }
+    fs::write(dir.join("manifest.json.tmp-old"), "mine").unwrap();
+    scene.place.run(&["copy", &scene.image(), &to]);
+    assert_eq!(fs::read_to_string(dir.join("manifest.json.tmp-old")).unwrap(), "mine");
+}
+
+#[test]
 fn a_directory_keeps_its_image_until_there_is_another() {
     let scene = Scene::new();
     let (dir, to) = (scene.place.path("dir"), scene.at("dir", "dir"));

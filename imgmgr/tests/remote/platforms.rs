@@ -84,6 +84,7 @@ fn a_platform_that_the_image_is_not_for_is_refused_by_name() {
             &["push", "r.io/a:1", "127.0.0.1:1/a:1"],
             &["copy", "r.io/a:1", "r.io/b:1"],
             &["save", "r.io/a:1", "--output", &bundle],
+            &["inspect", "r.io/a:1"],
         ] {
             let error = place.fails(1, &[command, &["--platform", platform]].concat());
             let expected = format!("has no image for {platform}; it has linux/arm/v7");
@@ -93,4 +94,38 @@ fn a_platform_that_the_image_is_not_for_is_refused_by_name() {
     place.run(&["history", "r.io/a:1", "--platform", "linux/arm64"]);
     place.run(&["history", "r.io/a:1"]);
     place.fails(2, &["history", "r.io/a:1", "--all"]);
+}
+
+#[test]
+fn a_registrys_image_that_no_index_tells_of_is_refused_before_its_layers_come() {
+    let Some(registry) = Registry::open() else { return };
+    let place = Place::new();
+    index(&place, &["linux/arm/v7"]);
+    let from = format!("oci:{}:v1", place.path("in").display());
+    let (image, docker) =
+        (format!("{}/app:1", registry.host), format!("docker://{}/app:1", registry.host));
+    place.run(&["copy", "--platform", "linux/arm/v7", &from, &docker]);
+    let layout = format!("oci:{}:v1", place.path("out").display());
+    let archive = format!("oci-archive:{}", place.path("out.tar").display());
+    let refused = |command: &[&str]| {
+        let error = place.fails(1, &[command, &["--platform", "linux/amd64"]].concat());
+        assert!(error.contains("has no image for linux/amd64; it has linux/arm/v7"), "{error}");
+    };
+    refused(&["pull", &image]);
+    let blobs = std::fs::read_dir(place.path("data/images/blobs/sha256")).unwrap().count();
+    assert_eq!(blobs, 1, "the configuration, which tells");
+    for to in [&layout, &archive, "r.io/b:1", &docker] {
+        refused(&["copy", &docker, to]);
+    }
+    refused(&["sync", &image]);
+    refused(&["inspect", &docker]);
+    // Unasked it is taken as it is, and then known.
+    for state in ["pulled: ", "up to date: "] {
+        let printed = place.run(&["pull", &image]);
+        assert!(printed.starts_with(state), "{printed}");
+        refused(&["pull", &image]);
+    }
+    place.run(&["pull", &image, "--platform", "linux/arm64"]);
+    let config = place.run(&["inspect", "--config", &docker, "--platform", "linux/arm/v7"]);
+    assert!(config.contains("v7"), "{config}");
 }

@@ -74,7 +74,7 @@ fn ended_once(place: &Place, args: &[&str], begun: impl Fn() -> bool) -> ExitSta
 }
 
 #[test]
-fn an_archive_that_is_not_whole_goes_with_the_signal() {
+fn a_file_that_is_not_whole_goes_with_the_signal() {
     let place = Place::new();
     layout(&place.path("in"), &[tar("a", 40 << 20)]);
     for name in ["scratch", "out"] {
@@ -91,4 +91,11 @@ fn an_archive_that_is_not_whole_goes_with_the_signal() {
         assert_eq!(status.signal(), Some(Signal::TERM.as_raw()), "{args:?}");
         assert_eq!(files(), 0, "{args:?}");
     }
+    let dir = || std::fs::read_dir(place.path("out/dir")).into_iter().flatten().flatten();
+    let names = || dir().map(|file| file.file_name().into_string().unwrap());
+    let is_begun = |name: &String| name.contains(".tmp-") && !name.starts_with("version");
+    let to = format!("dir:{}", place.path("out/dir").display());
+    let status = ended_once(&place, &["copy", &from, &to], || names().any(|name| is_begun(&name)));
+    assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+    assert_eq!(names().collect::<Vec<_>>(), ["version"]);
 }
