@@ -6,7 +6,7 @@ use crate::Result;
 
 const SIOCSIFFLAGS: rustix::ioctl::Opcode = 0x8914;
 
-/// Brings the loopback device up. Calls nothing but the kernel.
+/// Brings the loopback device up. Takes no memory and no lock.
 ///
 /// # Errors
 /// `EPERM` without CAP_NET_ADMIN over the namespace.

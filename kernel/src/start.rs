@@ -97,11 +97,14 @@ pub fn null_streams() -> impl Iterator<Item = RawFd> {
 /// else 0.
 static PIPES: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
 
-/// The inodes of the standard streams that were pipes when the program started.
+/// The inodes of the standard streams that were pipes when the program started, 0 for the others.
 #[must_use]
-pub fn pipes() -> [Option<u64>; 3] {
-    PIPES.each_ref().map(|inode| Some(inode.load(Ordering::Relaxed)).filter(|inode| *inode != 0))
+pub fn pipes() -> [u64; 3] {
+    PIPES.each_ref().map(|inode| inode.load(Ordering::Relaxed))
 }
+
+/// `PIPEFS_MAGIC`.
+const PIPEFS: u64 = 0x5049_5045;
 
 /// Opens `/dev/null` where standard input, output or error is closed: no file that the program
 /// opens may be taken for one of them.
@@ -111,7 +114,10 @@ fn open_standard_streams() -> Result<()> {
         let stream = unsafe { BorrowedFd::borrow_raw(number) };
         let is_null = match crate::file::kind(stream) {
             Ok(kind) => {
-                pipe.store(if kind.is_fifo() { kind.inode } else { 0 }, Ordering::Relaxed);
+                // A FIFO of a file system is no pipe.
+                let is_pipe = kind.is_fifo()
+                    && crate::mount::filesystem_info(stream).is_ok_and(|i| i.magic == PIPEFS);
+                pipe.store(if is_pipe { kind.inode } else { 0 }, Ordering::Relaxed);
                 kind.is_char_device(1, 3)
             }
             Err(Errno::BADF) => {

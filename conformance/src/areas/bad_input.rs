@@ -10,6 +10,7 @@ use nix::mount::{MsFlags, mount, umount};
 use serde_json::{Value, json};
 
 use crate::harness::bundle::Bundle;
+use crate::harness::command::Output;
 use crate::harness::expect::{equal, holds};
 use crate::harness::scene::Scene;
 use crate::suite::{Test, test};
@@ -159,6 +160,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("standard-output-full", "runc-state(8)", &[], stdout_full),
     test("no-environment", "runc(8)", &[], no_environment),
     test("process-count-exhausted", "setrlimit(2)", &[], no_processes),
+    test("two-processes-are-enough", "setrlimit(2)", &[], two_processes),
     test("descriptors-exhausted", "setrlimit(2)", &[], no_descriptors),
 ];
 
@@ -469,22 +471,38 @@ fn no_environment(scene: &Scene) -> Result<()> {
     command.under(&["/usr/bin/env", "-i"]).run()?.prints("ran\n").map(drop)
 }
 
-/// Root is exempt from RLIMIT_NPROC, so a pids cgroup of our own stands in where there is one.
 fn no_processes(scene: &Scene) -> Result<()> {
+    with_processes(scene, 1, |output, id| match output.code() {
+        0 => scene.runtime(&["delete", "--force", id]).run()?.ok().map(drop),
+        _ => scene.is_absent(id),
+    })
+}
+
+/// One for the runtime, one for the container.
+fn two_processes(scene: &Scene) -> Result<()> {
+    with_processes(scene, 2, |output, id| {
+        output.ok()?;
+        scene.runtime(&["delete", "--force", id]).run()?.ok().map(drop)
+    })
+}
+
+/// Runs `create` where there may be `count` processes. Root is exempt from RLIMIT_NPROC, so a pids
+/// cgroup of our own stands in where there is one.
+fn with_processes(
+    scene: &Scene,
+    count: u32,
+    check: impl FnOnce(Output, &str) -> Result<()>,
+) -> Result<()> {
     let dir = std::path::Path::new("/sys/fs/cgroup/pids").join(format!("{}-few", scene.tag));
     if fs::create_dir(&dir).is_err() {
         return crate::harness::expect::skip("no pids hierarchy of version 1");
     }
-    fs::write(dir.join("pids.max"), "2")?;
+    fs::write(dir.join("pids.max"), count.to_string())?;
     let mut bundle = scene.bundle()?;
     let id = scene.id();
     let command = scene.create_command(bundle.idle(), &id, &[])?;
     let output = command.after(&format!("echo $$ >{}/cgroup.procs", dir.display())).run()?;
-    let result = if output.code() == 0 {
-        scene.runtime(&["delete", "--force", &id]).run()?.ok().map(drop)
-    } else {
-        scene.is_absent(&id)
-    };
+    let result = check(output, &id);
     fs::remove_dir(&dir)?;
     result
 }

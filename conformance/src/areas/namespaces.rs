@@ -1,13 +1,17 @@
 //! Namespaces: new, joined and inherited; user namespace mappings; time offsets; names.
 
 use std::fs;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde_json::json;
 
 use crate::harness::bundle::Bundle;
-use crate::harness::command::Running;
+use crate::harness::command::{Output, Running};
 use crate::harness::container::Container;
 use crate::harness::expect::{contains, equal, holds};
 use crate::harness::host::Need;
@@ -54,6 +58,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("pid-one", "pid_namespaces(7)", &[], pid_one),
     test("loopback-is-up", "runc", &[], loopback),
     test("no-network-namespace-left", SPEC, &[Need::Root], no_network_left),
+    test("network-namespace-that-cannot-be-sent", SPEC, &[Need::Root], no_descriptors_to_send),
     test("loopback-alone", SPEC, &[], loopback_alone),
     test("loopback-of-a-joined-namespace-untouched", "runc", &[], loopback_joined),
     test("ipc-is-empty", SPEC, &[], ipc_empty),
@@ -308,17 +313,40 @@ fn loopback(scene: &Scene) -> Result<()> {
 
 /// In a user namespace that may have no network namespace.
 fn no_network_left(scene: &Scene) -> Result<()> {
+    let before = "echo 0 >/proc/sys/user/max_net_namespaces || exit 9";
+    let (output, id) = as_root_of_a_user_namespace(scene, before)?;
+    output.fails_naming(&["No space left on device"])?;
+    scene.is_absent(&id)
+}
+
+/// Who has more descriptors under way than may be open can send no more (unix(7), `ETOOMANYREFS`).
+fn no_descriptors_to_send(scene: &Scene) -> Result<()> {
+    let (_receiver, sender) = UnixStream::pair()?;
+    let fds = [sender.as_fd(); 200];
+    for _ in 0..3 {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(200))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        holds("no room", control.push(SendAncillaryMessage::ScmRights(&fds)))?;
+        let parts = [std::io::IoSlice::new(b"x")];
+        sendmsg(&sender, &parts, &mut control, SendFlags::empty())?;
+    }
+    let (output, _) = as_root_of_a_user_namespace(scene, "ulimit -n 200")?;
+    contains("lo", &output.ok()?.stdout, "LOOPBACK,UP")
+}
+
+/// Runs a container without a user namespace of its own, after a line of shell; its output and id.
+fn as_root_of_a_user_namespace(scene: &Scene, before: &str) -> Result<(Output, String)> {
     let mut bundle = scene.bundle()?;
     bundle.inherit("user").set("/linux/uidMappings", json!([]));
-    bundle.set("/linux/gidMappings", json!([])).idle().write()?;
+    // The devpts of the default bundle has a group that the namespace doesn't know.
+    bundle.set("/linux/gidMappings", json!([])).set("/mounts", json!([]));
+    bundle.mount("/proc", "proc", "proc", &[]).sh("ip addr show lo").write()?;
     let id = scene.id();
-    let script = "echo 0 >/proc/sys/user/max_net_namespaces || exit 9
-        \"$0\" --root \"$1\" run --bundle \"$2\" \"$3\"";
-    let shell = scene.shell(script).arg(&scene.runtime);
+    let script = format!("{before}\n\"$0\" --root \"$1\" run --bundle \"$2\" \"$3\"");
+    let shell = scene.shell(&script).arg(&scene.runtime);
     let shell = shell.arg(scene.root()).arg(&bundle.dir).arg(&id);
     let namespace = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"];
-    shell.under(&namespace).run()?.fails_naming(&["No space left on device"])?;
-    scene.is_absent(&id)
+    Ok((shell.under(&namespace).run()?, id))
 }
 
 fn loopback_alone(scene: &Scene) -> Result<()> {

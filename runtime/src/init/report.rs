@@ -231,6 +231,19 @@ mod tests {
     }
 
     #[test]
+    fn a_network_namespace_arrives_or_its_absence() {
+        let (a, b) = kernel::unix_socket::message_pair().unwrap();
+        let file = kernel::file::open_read(kernel::file::CWD, c"/proc/self/ns/net").unwrap();
+        send_network(&b, Some(&file)).unwrap();
+        send_network(&b, None).unwrap();
+        let inode = |file: &OwnedFd| kernel::file::kind(file).unwrap().inode;
+        assert_eq!(inode(&await_network(&a).unwrap().unwrap()), inode(&file));
+        assert!(await_network(&a).unwrap().is_none());
+        drop(b);
+        assert_eq!(await_network(&a).unwrap_err(), Errno::PIPE);
+    }
+
+    #[test]
     fn a_runtime_that_is_gone_is_noticed() {
         let (a, b) = kernel::unix_socket::message_pair().unwrap();
         drop(b);

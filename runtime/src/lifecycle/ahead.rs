@@ -32,6 +32,13 @@ impl NetworkAhead {
         self.0.is_some()
     }
 
+    /// Waits for the process that makes it.
+    pub(super) fn settle(&mut self) {
+        if let Some(network) = &mut self.0 {
+            network.settle();
+        }
+    }
+
     /// The namespace, its loopback device up, if there is one.
     pub(super) fn finish(self) -> Option<OwnedFd> {
         self.0?.finish()
@@ -39,12 +46,10 @@ impl NetworkAhead {
 }
 
 /// Whether no user namespace is to own it, and nobody looks for it before the container's process is
-/// in it. A time namespace lets nobody in who shares memory with another.
+/// in it.
 fn takes_network(plan: &Plan) -> bool {
-    let hinders = CloneFlags::NEWUSER | CloneFlags::NEWTIME;
     plan.new_namespaces.contains(CloneFlags::NEWNET)
-        && !plan.new_namespaces.intersects(hinders)
-        && plan.namespace_files.iter().all(|file| file.kind != CloneFlags::NEWTIME)
+        && !plan.new_namespaces.contains(CloneFlags::NEWUSER)
         && plan.stage.is_none()
         && plan.runtime.net_devices.is_empty()
 }

@@ -346,8 +346,11 @@ fn freezer(record: &Record) -> Option<String> {
 /// program keeps it by now.
 fn write_descriptors(images: &OwnedFd, record: &Record, pid: i32) -> Result<(), LifecycleError> {
     let stream = |number: usize| {
-        if let Some(inode) = record.pipes[number] {
-            return format!("pipe:[{inode}]");
+        match record.pipes.map(|pipes| pipes[number]) {
+            Some(0) => return String::new(),
+            Some(inode) => return format!("pipe:[{inode}]"),
+            // Of a runtime that did not note them.
+            None => {}
         }
         let link = file::read_link(file::CWD, format!("/proc/{pid}/fd/{number}"));
         link.map_or(String::new(), |path| path.to_string_lossy().into_owned())

@@ -170,7 +170,7 @@ pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPl
         rootless: cgroup.optional,
         no_new_keyring: request.no_new_keyring,
         restored: false,
-        pipes: if terminal { [None; 3] } else { kernel::start::pipes() },
+        pipes: Some(if terminal { [0; 3] } else { kernel::start::pipes() }),
         shares_pids: !bundle.spec.namespaces.pid.is_new(),
         shares_mounts,
         late_hooks: !bundle.spec.hooks.poststart.is_empty()

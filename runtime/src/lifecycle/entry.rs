@@ -83,7 +83,7 @@ pub(super) fn clone_child(
     input: ChildInput<'_>,
     ours: OwnedFd,
     former: Former,
-    network: NetworkAhead,
+    mut network: NetworkAhead,
 ) -> Result<Child, LifecycleError> {
     let mut flags = plan.new_namespaces;
     if input.awaits_network {
@@ -93,17 +93,42 @@ pub(super) fn clone_child(
         let child = clone_through(stage, flags, cgroup, input, ours)?;
         return restored(child, &former);
     }
-    match clone3(flags, cgroup).map_err(|errno| clone_error(flags, cgroup, errno))? {
+    let cloned = match clone3(flags, cgroup) {
+        // Who makes the namespace may have the last place for a process.
+        Err(Errno::AGAIN) if input.awaits_network => {
+            network.settle();
+            clone3(flags, cgroup)
+        }
+        other => other,
+    };
+    let wanted = plan.new_namespaces;
+    match cloned.map_err(|errno| clone_error(wanted, cgroup, errno))? {
         Cloned::Child => {
             drop(ours);
             init::run(input)
         }
         Cloned::Parent { pid, pidfd } => {
-            if network.is_under_way() {
-                // That the child is gone shows when its report is awaited.
-                let _ = send_network(&ours, network.finish().as_ref());
+            let child = Child { pid, pidfd, socket: ours };
+            if input.awaits_network {
+                give_network(&child, network.finish())?;
             }
-            restored(Child { pid, pidfd, socket: ours }, &former)
+            // Only now: a time namespace lets nobody in who shares memory with another process.
+            restored(child, &former)
+        }
+    }
+}
+
+/// Gives the child what it awaits; without a namespace it makes its own.
+fn give_network(child: &Child, network: Option<OwnedFd>) -> Result<(), LifecycleError> {
+    // Who has too many descriptors under way can send no more.
+    let sent = send_network(&child.socket, network.as_ref())
+        .or_else(|_| send_network(&child.socket, None));
+    match sent {
+        // That the child is gone shows when its report is awaited.
+        Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => Ok(()),
+        Err(errno) => {
+            child.kill();
+            Err(kernel_error("give the container its network namespace")(errno))
         }
     }
 }

@@ -45,9 +45,9 @@ pub struct Record {
     /// Whether it comes from a checkpoint: criu gives it a time namespace.
     #[serde(default, skip_serializing_if = "is_false")]
     pub restored: bool,
-    /// The inodes of the pipes that it was given as standard input, output and error.
-    #[serde(default, skip_serializing_if = "no_pipes")]
-    pub pipes: [Option<u64>; 3],
+    /// The inodes of the pipes that it was given as standard input, output and error, 0 for what was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipes: Option<[u64; 3]>,
     /// Whether its mounts are in its maker's mount namespace, to be taken away with it.
     #[serde(default)]
     pub shares_mounts: bool,
@@ -62,10 +62,6 @@ pub struct Record {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !*value
-}
-
-fn no_pipes(pipes: &[Option<u64>; 3]) -> bool {
-    pipes.iter().all(Option::is_none)
 }
 
 /// The init process: a pid is reused, a pid with its start time is not.
