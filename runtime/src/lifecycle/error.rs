@@ -98,6 +98,11 @@ pub enum LifecycleError {
     PidFile { path: PathBuf, source: io::Error },
     #[error("cannot {verb} a container in the {} state", status.name())]
     WrongStatus { verb: &'static str, status: Status },
+    #[error(
+        "cannot start a container whose cgroup `{}` is frozen by one above it: thaw that one first",
+        cgroup.display()
+    )]
+    FrozenFromAbove { cgroup: PathBuf },
     #[error("container not running")]
     NotRunning,
     #[error("cannot delete container {id} that is not stopped: {}", status.name())]
