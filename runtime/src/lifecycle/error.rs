@@ -96,6 +96,11 @@ pub enum LifecycleError {
     NotPaused,
     #[error("cannot write the pid file `{}`", path.display())]
     PidFile { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot write the pid file `{}`: a device, FIFO or socket is there; name a regular file",
+        path.display()
+    )]
+    PidFilePlace { path: PathBuf },
     #[error("cannot {verb} a container in the {} state", status.name())]
     WrongStatus { verb: &'static str, status: Status },
     #[error(
