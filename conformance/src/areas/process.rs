@@ -274,6 +274,10 @@ fn cwd_missing_closed(scene: &Scene) -> Result<()> {
         b.set("/process/cwd", json!("/tmp/made")).set("/linux/readonlyPaths", json!(["/tmp"]));
     };
     scene.prints(path, script, "/tmp/made\nread-only\n")?;
+    let mut bundle = scene.bundle()?;
+    std::os::unix::fs::symlink("tmp", bundle.host_path("/link"))?;
+    bundle.set("/process/cwd", json!("/link/made")).set("/linux/readonlyPaths", json!(["/tmp"]));
+    scene.run(bundle.sh(script))?.prints("/tmp/made\nread-only\n")?;
     let volume = scene.path("volume");
     std::fs::create_dir(&volume)?;
     let bind = |b: &mut crate::harness::bundle::Bundle| {

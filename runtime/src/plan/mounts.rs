@@ -616,17 +616,15 @@ fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions, shared: bool) -> Ve
 }
 
 /// Makes read-only, now that all is mounted, the root and `later`. A missing working directory must
-/// be made before: neither then nor behind a read-only path can it be made any more.
+/// be made before: neither then nor behind a read-only path can it be made any more. Which one that
+/// is behind, only the symlinks on its way tell; but in /proc and /sys no directory is made.
 fn close(spec: &ContainerSpec, later: Vec<Step>) -> Vec<Step> {
     let root = is_read_only(spec.root.access) && spec.namespaces.mount != Namespace::Inherit;
-    let closes = |cwd: &str| {
-        let cwd = ContainerPath::normalise(cwd).filter(|cwd| cwd.as_str() != "/");
-        cwd.is_some_and(|cwd| {
-            let covers = |path: &ContainerPath| strip(&cwd, path).is_some();
-            root || !later.is_empty() || spec.readonly_paths.iter().any(covers)
-        })
-    };
-    let cwd = spec.process.iter().map(|process| &process.cwd).filter(|cwd| closes(cwd));
+    let kernels = [container_path("/proc"), container_path("/sys")];
+    let closes = |path: &ContainerPath| kernels.iter().all(|at| strip(path, at).is_none());
+    let closed = root || !later.is_empty() || spec.readonly_paths.iter().any(closes);
+    let cwd = spec.process.iter().map(|process| &process.cwd);
+    let cwd = cwd.filter(|cwd| closed && !cwd.trim_matches('/').is_empty());
     let mut steps: Vec<Step> = cwd.map(|cwd| Step::MakeDirectory { path: cwd.clone() }).collect();
     steps.extend(root.then_some(Step::RootfsReadOnly));
     steps.extend(later);
