@@ -314,6 +314,10 @@ _runt() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --no-new-privs)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
                 --cap)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

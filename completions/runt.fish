@@ -96,12 +96,13 @@ complete -c runt -n "__fish_runt_using_subcommand exec" -s p -l process -d 'Take
 complete -c runt -n "__fish_runt_using_subcommand exec" -l pid-file -d 'File that the process id is written to' -r -F
 complete -c runt -n "__fish_runt_using_subcommand exec" -l process-label -d 'SELinux context of the process' -r
 complete -c runt -n "__fish_runt_using_subcommand exec" -l apparmor -d 'AppArmor profile of the process' -r
+complete -c runt -n "__fish_runt_using_subcommand exec" -l no-new-privs -d 'Set no_new_privs, or with `=false` don\'t, whatever the container has' -r -f -a "true\t''
+false\t''"
 complete -c runt -n "__fish_runt_using_subcommand exec" -s c -l cap -d 'Add a capability; may be repeated' -r
 complete -c runt -n "__fish_runt_using_subcommand exec" -l preserve-fds -d 'Pass on N more descriptors, from 3' -r
 complete -c runt -n "__fish_runt_using_subcommand exec" -l cgroup -d 'Put the process into a control group below the container\'s; may be repeated for the controllers of cgroup v1' -r
 complete -c runt -n "__fish_runt_using_subcommand exec" -s t -l tty -d 'Give the process a new terminal'
 complete -c runt -n "__fish_runt_using_subcommand exec" -s d -l detach -d 'Return once the program runs'
-complete -c runt -n "__fish_runt_using_subcommand exec" -l no-new-privs -d 'Set no_new_privs'
 complete -c runt -n "__fish_runt_using_subcommand exec" -l ignore-paused -d 'Allow it in a paused container'
 complete -c runt -n "__fish_runt_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c runt -n "__fish_runt_using_subcommand features" -s h -l help -d 'Print help'

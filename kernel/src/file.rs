@@ -403,6 +403,12 @@ impl Kind {
         self.format == libc::S_IFIFO
     }
 
+    /// True for a device, a FIFO or a socket.
+    #[must_use]
+    pub fn is_special(&self) -> bool {
+        matches!(self.format, libc::S_IFCHR | libc::S_IFBLK | libc::S_IFIFO | libc::S_IFSOCK)
+    }
+
     /// True for the character device `major:minor`.
     #[must_use]
     pub fn is_char_device(&self, major: u32, minor: u32) -> bool {

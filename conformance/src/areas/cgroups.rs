@@ -54,6 +54,7 @@ pub(crate) const TESTS: &[Test] = &[
         paused_update,
     ),
     test("list-shows-paused", "runc-list(8)", FREEZER, list_paused),
+    test("start-below-a-frozen-cgroup-refused", "cgroups(7)", FREEZER, start_below_frozen),
     test("events-stats", "runc-events(8) --stats", &[], stats),
     test(
         "events-stats-memory",
@@ -211,6 +212,30 @@ fn pause_created(scene: &Scene) -> Result<()> {
     container.is("running")
 }
 
+/// Its process could never answer.
+fn start_below_frozen(scene: &Scene) -> Result<()> {
+    let mut bundle = scene.bundle()?;
+    bundle.idle().set("/linux/cgroupsPath", json!(format!("/{}-above/leaf", scene.tag)));
+    let container = scene.create(&bundle)?;
+    let leaf = container.cgroup_dir(hierarchy())?;
+    let above = leaf.parent().context("no parent")?;
+    let (file, freeze, thaw) = if has_cgroup_v2() {
+        ("cgroup.freeze", "1", "0")
+    } else {
+        ("freezer.state", "FROZEN", "THAWED")
+    };
+    fs::write(above.join(file), freeze)?;
+    let output = container.command("start", &[]).limit(patience::seconds(5)).run();
+    fs::write(above.join(file), thaw)?;
+    output?.fails_naming(&["frozen"])?;
+    container.is("created")?;
+    container.start()?;
+    container.is("running")?;
+    scene.runtime(&["delete", "--force", &container.id]).run()?.ok()?;
+    cgroups::tagged(&scene.tag).iter().rev().for_each(|dir| cgroups::destroy(dir));
+    Ok(())
+}
+
 fn pause_stops(scene: &Scene) -> Result<()> {
     let container = scene.idle(|_| {})?;
     container.command("pause", &[]).run()?.ok()?;
@@ -302,6 +327,11 @@ fn stats(scene: &Scene) -> Result<()> {
     equal("id", event["id"].as_str(), scene.ids().first().map(String::as_str))?;
     for key in ["cpu", "memory", "pids", "blkio", "hugetlb"] {
         holds(&format!("no `{key}` in the statistics"), event["data"].get(key).is_some())?;
+    }
+    let parts = [("cpu", "usage"), ("cpu", "throttling"), ("memory", "usage"), ("memory", "swap")];
+    for (key, part) in parts {
+        let object = event["data"][key].get(part);
+        holds(&format!("no `{key}.{part}` in the statistics"), object.is_some())?;
     }
     Ok(())
 }

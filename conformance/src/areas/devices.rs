@@ -61,6 +61,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("masked-relative-refused", "config-linux.md#masked-paths", &[], masked_relative),
     test("masked-default-paths", "runc-spec(8)", &[], masked_default),
     test("readonly-path", "config-linux.md#readonly-paths", &[], readonly_path),
+    test("readonly-leaves-mounts-below", "runc", &[], readonly_mounts_below),
     test("readonly-file", "config-linux.md#readonly-paths", &[], readonly_file),
     test(
         "readonly-missing-is-passed-over",
@@ -370,6 +371,17 @@ fn readonly_path(scene: &Scene) -> Result<()> {
         )?
         .prints("x\nro\nrw\n")
         .map(drop)
+}
+
+/// As lxcfs and criu in a container need it: `/proc/sys/kernel/ns_last_pid` below `/proc/sys`.
+fn readonly_mounts_below(scene: &Scene) -> Result<()> {
+    let edit = |b: &mut Bundle| {
+        b.mount("/t", "tmpfs", "tmpfs", &[]).mount("/t/below", "tmpfs", "tmpfs", &[]);
+        b.mount("/t/closed", "tmpfs", "tmpfs", &["ro"]);
+        b.set("/linux/readonlyPaths", json!(["/t"]));
+    };
+    let script = "for d in /t /t/below /t/closed; do touch $d/x 2>/dev/null && echo $d; done";
+    scene.prints(edit, &format!("{script}; true"), "/t/below\n")
 }
 
 fn readonly_file(scene: &Scene) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `exec`: what a further process gets from its flags and from the container's configuration.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::harness::bundle::Bundle;
@@ -15,6 +15,8 @@ pub(crate) const TESTS: &[Test] = &[
     test("exec-cwd-from-config", "runc-exec(8)", &[], cwd_from_config),
     test("exec-env", "runc-exec(8) --env", &[], env),
     test("exec-env-from-config", "runc-exec(8)", &[], env_from_config),
+    test("exec-env-malformed-fails", "runc-exec(8) --env", &[], env_malformed),
+    test("exec-cwd-relative-fails", "config.md#process cwd", &[], cwd_relative),
     test("exec-env-overrides", "runc-exec(8) --env", &[], env_overrides),
     test("exec-user", "runc-exec(8) --user", &[], user),
     test("exec-user-and-group", "runc-exec(8) --user", &[], user_and_group),
@@ -26,8 +28,10 @@ pub(crate) const TESTS: &[Test] = &[
     test("exec-capabilities-from-config", "runc-exec(8)", &[], capabilities),
     test("exec-cap", "runc-exec(8) --cap", &[], cap),
     test("exec-no-new-privs", "runc-exec(8) --no-new-privs", &[], no_new_privs),
+    test("exec-no-new-privs-false", "runc-exec(8) --no-new-privs", &[], no_new_privs_false),
     test("exec-no-new-privs-from-config", "runc-exec(8)", &[], nnp_from_config),
     test("exec-process-file", "runc-exec(8) --process", &[], process_file),
+    test("exec-process-file-short", "runc", &[], process_short),
     test("exec-process-file-missing", "runc-exec(8) --process", &[], process_missing),
     test("exec-process-file-not-json", "runc-exec(8) --process", &[], process_not_json),
     test("exec-process-file-without-args", "config.md#process args", &[], process_no_args),
@@ -91,6 +95,21 @@ fn env_from_config(scene: &Scene) -> Result<()> {
         "echo $FROM",
         "config\n",
     )
+}
+
+fn env_malformed(scene: &Scene) -> Result<()> {
+    let container = scene.idle(|_| {})?;
+    for variable in ["NAME", "=value", ""] {
+        let output = container.exec_command(&["--env", variable], &["env"]).run()?;
+        output.exits(255)?.fails_naming(&["environment variable", "NAME=value"])?;
+    }
+    Ok(())
+}
+
+fn cwd_relative(scene: &Scene) -> Result<()> {
+    let container = scene.idle(|_| {})?;
+    let output = container.exec_command(&["--cwd", "tmp"], &["pwd"]).run()?;
+    output.exits(255)?.fails_naming(&["absolute"]).map(drop)
 }
 
 fn env_overrides(scene: &Scene) -> Result<()> {
@@ -197,6 +216,11 @@ fn no_new_privs(scene: &Scene) -> Result<()> {
     prints(scene, edit, &["--no-new-privs"], NO_NEW_PRIVS, "NoNewPrivs:\t1\n")
 }
 
+fn no_new_privs_false(scene: &Scene) -> Result<()> {
+    prints(scene, |_| {}, &["--no-new-privs=false"], NO_NEW_PRIVS, "NoNewPrivs:\t0\n")?;
+    prints(scene, |_| {}, &["--no-new-privs=true"], NO_NEW_PRIVS, "NoNewPrivs:\t1\n")
+}
+
 fn nnp_from_config(scene: &Scene) -> Result<()> {
     prints(scene, |_| {}, &[], NO_NEW_PRIVS, "NoNewPrivs:\t1\n")
 }
@@ -215,6 +239,21 @@ fn process_file(scene: &Scene) -> Result<()> {
     let file = write_process(scene, &process)?;
     let container = scene.idle(|_| {})?;
     container.exec_command(&["--process", &file], &[]).run()?.prints("file\n/tmp\n55\n").map(drop)
+}
+
+/// What the file leaves out is as in the container.
+fn process_short(scene: &Scene) -> Result<()> {
+    let script = format!("{CAPABILITIES}; cat /proc/self/oom_score_adj");
+    let mut process = template::process(&["sh", "-c", &script]);
+    let process = process.as_object_mut().context("no object")?;
+    process.remove("capabilities");
+    process.remove("oomScoreAdj");
+    let file = write_process(scene, &json!(process))?;
+    let container = scene.idle(|b| {
+        b.capabilities(&["CAP_KILL"]).set("/process/oomScoreAdj", json!(222));
+    })?;
+    let output = container.exec_command(&["--process", &file], &[]).run()?;
+    output.prints("0000000000000020\n222\n").map(drop)
 }
 
 fn process_missing(scene: &Scene) -> Result<()> {

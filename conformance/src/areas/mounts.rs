@@ -35,6 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("mount-order-is-kept", "config.md#mounts", &[], order),
     test("mount-order-later-covers", "config.md#mounts", &[], covers),
     test("mount-onto-earlier-mount", "config.md#mounts", &[], onto_earlier),
+    test("mount-onto-a-read-only-tmpfs", "runc", &[], onto_read_only),
     test("mount-destination-relative", "config.md#mounts destination", &[], relative),
     test("mount-destination-missing-is-made", "runc", &[], missing_made),
     test("mount-destination-symlink", "runc", &[], symlinked),
@@ -293,6 +294,17 @@ fn covers(scene: &Scene) -> Result<()> {
         bundle.bind(&a, "/m/inner", &[]).bind(&b, "/m", &[]);
     };
     scene.prints(edit, "ls /m", "b\n")
+}
+
+/// A tmpfs turns read-only once all that is mounted in it has its place.
+fn onto_read_only(scene: &Scene) -> Result<()> {
+    let a = host_dir(scene, "a")?;
+    let edit = |bundle: &mut Bundle| {
+        bundle.mount("/t", "tmpfs", "tmpfs", &["ro"]).bind(&a, "/t/x/y", &[]);
+        bundle.mount("/t/z", "tmpfs", "tmpfs", &["ro", "tmpcopyup"]).bind(&a, "/t/z/y", &[]);
+    };
+    let script = "cat /t/x/y/a /t/z/y/a; touch /t/new /t/z/new 2>/dev/null || echo read-only";
+    scene.prints(edit, script, "a\na\nread-only\n")
 }
 
 fn onto_earlier(scene: &Scene) -> Result<()> {

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("cwd-relative-refused", "config.md#process cwd", &[], cwd_relative),
     test("cwd-missing-is-made", "runc", &[], cwd_missing),
     test("cwd-missing-in-a-read-only-root", "runc", &[], cwd_missing_read_only),
+    test("cwd-missing-in-what-turns-read-only", "runc", &[], cwd_missing_closed),
     test("cwd-is-a-file-fails", "config.md#process cwd", &[], cwd_file),
     test("cwd-on-a-mount", "config.md#process cwd", &[], cwd_mount),
     test("user-ids", "config.md#posix-platform-user", &[], user_ids),
@@ -264,6 +265,31 @@ fn cwd_missing_read_only(scene: &Scene) -> Result<()> {
         b.set("/process/cwd", json!("//")).set("/root/readonly", json!(true));
     };
     scene.prints(root, "pwd", "/\n")
+}
+
+/// It is made while that can still be done: all mounts are there, none is closed yet.
+fn cwd_missing_closed(scene: &Scene) -> Result<()> {
+    let script = "pwd; touch x 2>/dev/null || echo read-only";
+    let path = |b: &mut crate::harness::bundle::Bundle| {
+        b.set("/process/cwd", json!("/tmp/made")).set("/linux/readonlyPaths", json!(["/tmp"]));
+    };
+    scene.prints(path, script, "/tmp/made\nread-only\n")?;
+    let mut bundle = scene.bundle()?;
+    std::os::unix::fs::symlink("tmp", bundle.host_path("/link"))?;
+    bundle.set("/process/cwd", json!("/link/made")).set("/linux/readonlyPaths", json!(["/tmp"]));
+    scene.run(bundle.sh(script))?.prints("/tmp/made\nread-only\n")?;
+    let volume = scene.path("volume");
+    std::fs::create_dir(&volume)?;
+    let bind = |b: &mut crate::harness::bundle::Bundle| {
+        b.bind(&volume, "/data", &[]).set("/process/cwd", json!("/data/made"));
+        b.set("/linux/readonlyPaths", json!(["/data"]));
+    };
+    scene.prints(bind, script, "/data/made\nread-only\n")?;
+    holds("it was made in the volume", volume.join("made").is_dir())?;
+    let tmpfs = |b: &mut crate::harness::bundle::Bundle| {
+        b.mount("/data", "tmpfs", "tmpfs", &["ro"]).set("/process/cwd", json!("/data/made"));
+    };
+    scene.prints(tmpfs, script, "/data/made\nread-only\n")
 }
 
 fn cwd_file(scene: &Scene) -> Result<()> {

@@ -108,6 +108,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("update-memory-swap", UPDATE, ON_MEMORY, update_memory_swap),
     test("update-memory-reservation", UPDATE, ON_MEMORY, update_reservation),
     test("update-pids-limit", UPDATE, ON_PIDS, update_pids),
+    test("update-pids-limit-zero", UPDATE, ON_PIDS, update_pids_zero),
     test("update-resources-file", UPDATE, ON_PIDS, update_file),
     test("update-resources-stdin", UPDATE, ON_PIDS, update_stdin),
     test(
@@ -560,6 +561,18 @@ fn update_pids(scene: &Scene) -> Result<()> {
         check(&container, &pids(want))?;
     }
     Ok(())
+}
+
+/// Until version 1.2 of the specification 0 was what wasn't set.
+fn update_pids_zero(scene: &Scene) -> Result<()> {
+    let container = scene.idle(|b| {
+        b.set("/ociVersion", json!("1.0.2-dev")).set("/linux/resources/pids/limit", json!(20));
+    })?;
+    container.command("update", &["--pids-limit", "0"]).run()?.ok()?;
+    check(&container, &pids("20"))?;
+    let update = container.command("update", &["--resources", "-"]);
+    update.stdin_bytes(r#"{"pids":{"limit":0}}"#).run()?.ok()?;
+    check(&container, &pids("20"))
 }
 
 fn update_file(scene: &Scene) -> Result<()> {

@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("rootless-lifecycle", SPEC, NEEDS, lifecycle),
     test("rootless-exec", SPEC, NEEDS, exec),
     test("rootless-exec-of-its-own-root", SPEC, NEEDS, exec_as_root),
+    test("rootless-time-offset-of-its-own-root", SPEC, NEEDS, time_as_root),
     test("rootless-spec-runs", "runc-spec(8) --rootless", NEEDS, spec_runs),
     test("rootless-without-user-namespace-refused", SPEC, NEEDS, without_namespace),
     test("rootless-host-files-keep-their-owner", SPEC, NEEDS, files),
@@ -212,6 +213,19 @@ fn exec_as_root(scene: &Scene) -> Result<()> {
         let shell = shell.arg(scene.root()).arg(&bundle.dir).arg(&id);
         let namespace = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"];
         unprivileged(shell.under(&namespace)).run()?.prints("ran\n").map(drop)
+    })
+}
+
+/// The runtime, root of a user namespace, can't return to the host's time namespace.
+fn time_as_root(scene: &Scene) -> Result<()> {
+    with(scene, |mut bundle| {
+        bundle.inherit("user").set("/linux/uidMappings", json!([]));
+        bundle.set("/linux/gidMappings", json!([])).namespace("time");
+        bundle.set("/linux/timeOffsets", json!({ "boottime": { "secs": 1_000_000 } }));
+        bundle.sh("tr -s ' ' <  /proc/self/timens_offsets | grep boottime").write()?;
+        let namespace = ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"];
+        let command = scene.run_command(&bundle, &scene.id(), &[])?.under(&namespace);
+        unprivileged(command).run()?.prints("boottime 1000000 0\n").map(drop)
     })
 }
 

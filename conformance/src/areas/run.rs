@@ -6,6 +6,7 @@ use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::expect::{contains, equal, holds};
+use crate::harness::host::Need;
 use crate::harness::scene::Scene;
 use crate::harness::sockets::read_fifo;
 use crate::suite::{Test, test};
@@ -18,6 +19,12 @@ pub(crate) const TESTS: &[Test] = &[
     test("run-keep", "runc-run(8) --keep", &[], keep),
     test("run-detach", "runc-run(8) --detach", &[], detach),
     test("run-pid-file", "runc-run(8) --pid-file", &[], run_pid_file),
+    test(
+        "create-pid-file-over-a-device-refused",
+        "runc-create(8) --pid-file",
+        &[Need::Root],
+        pid_file_device,
+    ),
     test("create-pid-file", "runc-create(8) --pid-file", &[], create_pid_file),
     test("pid-file-that-cannot-be-written", "runc-create(8) --pid-file", &[], bad_pid_file),
     test("run-standard-input", "runc-run(8)", &[], standard_input),
@@ -131,6 +138,24 @@ fn pid_file_of(scene: &Scene, verb: &str, flags: &[&str]) -> Result<()> {
         .ok()?;
     let state = scene.runtime(&["state", &id]).run()?.json()?;
     equal("pid file", fs::read_to_string(file)?, state["pid"].to_string())
+}
+
+/// A file in the place of `/dev/null` would break the host.
+fn pid_file_device(scene: &Scene) -> Result<()> {
+    let fifo = fifo(&scene.path("fifo"))?;
+    let null = scene.path("null");
+    let (mode, device) = (rustix::fs::Mode::from_raw_mode(0o666), rustix::fs::makedev(1, 3));
+    let kind = rustix::fs::FileType::CharacterDevice;
+    rustix::fs::mknodat(rustix::fs::CWD, &null, kind, mode, device)?;
+    for place in [&fifo, &null] {
+        let (mut bundle, id) = (scene.bundle()?, scene.id());
+        let flags = ["--pid-file", &place.to_string_lossy()];
+        let output = scene.create_command(bundle.idle(), &id, &flags)?.run()?;
+        holds("it was replaced", !fs::symlink_metadata(place)?.is_file())?;
+        output.fails_naming(&["pid file"])?;
+        scene.is_absent(&id)?;
+    }
+    Ok(())
 }
 
 fn bad_pid_file(scene: &Scene) -> Result<()> {

@@ -1,6 +1,7 @@
 //! What a container uses, as `runc events --stats` prints it.
 //!
-//! The field names and what is left out when zero are runc's, so that its readers keep working.
+//! The field names and what is left out when zero (numbers and lists, but no objects) are runc's,
+//! so that its readers keep working.
 //! Times are nanoseconds, sizes bytes; [`u64::MAX`] is no limit.
 
 mod legacy;
@@ -38,9 +39,7 @@ pub struct Stats {
 #[derive(Clone, Debug, PartialEq, Default, Serialize)]
 #[expect(missing_docs, reason = "the names that runc prints")]
 pub struct CpuStats {
-    #[serde(skip_serializing_if = "is_default")]
     pub usage: CpuUsage,
-    #[serde(skip_serializing_if = "is_default")]
     pub throttling: Throttling,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub psi: Option<Pressure>,
@@ -79,9 +78,7 @@ pub struct Throttling {
 #[derive(Clone, Copy, Debug, PartialEq, Default, Serialize)]
 #[expect(missing_docs, reason = "the names of the kernel")]
 pub struct Pressure {
-    #[serde(skip_serializing_if = "is_default")]
     pub some: PressureLine,
-    #[serde(skip_serializing_if = "is_default")]
     pub full: PressureLine,
 }
 
@@ -120,14 +117,11 @@ pub struct CpusetStats {
 pub struct MemoryStats {
     #[serde(skip_serializing_if = "is_default")]
     pub cache: u64,
-    #[serde(skip_serializing_if = "is_default")]
     pub usage: MemoryEntry,
     /// Memory and swap together, on both versions.
-    #[serde(skip_serializing_if = "is_default")]
     pub swap: MemoryEntry,
-    #[serde(skip_serializing_if = "is_default")]
     pub kernel: MemoryEntry,
-    #[serde(rename = "kernelTCP", skip_serializing_if = "is_default")]
+    #[serde(rename = "kernelTCP")]
     pub kernel_tcp: MemoryEntry,
     /// `memory.stat`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -1,6 +1,7 @@
 //! The processes of a cgroup: listed, frozen, killed.
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kernel::Errno;
@@ -117,6 +118,25 @@ impl Cgroup {
             Ok(true) => Ok(FreezerState::Frozen),
             Ok(false) => Ok(FreezerState::Thawed),
             Err(error) if error.is_gone() => Ok(FreezerState::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The container's cgroup, if one above it is frozen, and so holds its processes, too.
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`]; of a cgroup that is gone nothing is held.
+    pub fn frozen_from_above(&self) -> Result<Option<PathBuf>, CgroupError> {
+        let Some(dir) = self.freezer() else { return Ok(None) };
+        let held = match dir.place.hierarchy {
+            Hierarchy::Unified => dir.is_held_v2(),
+            Hierarchy::Legacy(_) => {
+                dir.read("freezer.parent_freezing").map(|text| text.trim() == "1")
+            }
+        };
+        match held {
+            Ok(held) => Ok(held.then(|| dir.place.dir())),
+            Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -259,6 +279,12 @@ impl Dir {
             Hierarchy::Legacy(_) => ("freezer.state", "THAWED"),
         };
         self.write_by_path(file, value).map_err(|errno| self.write_error(file, value, errno))
+    }
+
+    /// Whether its tasks stand still though nobody froze this directory itself.
+    fn is_held_v2(&self) -> Result<bool, CgroupError> {
+        let frozen = super::stats::flat_value(&self.read("cgroup.events")?, "frozen");
+        Ok(frozen == Some(1) && self.read("cgroup.freeze")?.trim() == "0")
     }
 
     fn freeze_v2(&self) -> Result<(), CgroupError> {

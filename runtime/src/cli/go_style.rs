@@ -40,6 +40,9 @@ pub(super) fn normalise(
             Some(Flag { arg, value: None }) => out.push(with_value(arg, None)),
             Some(Flag { arg, value: Some(value) }) => match parse_bool(value) {
                 Some(true) => out.push(with_value(arg, None)),
+                Some(false) if arg.is_require_equals_set() => {
+                    out.push(with_value(arg, Some("false".into())));
+                }
                 Some(false) => {}
                 None => out.push(with_value(arg, Some(value.to_owned()))),
             },
@@ -94,8 +97,10 @@ impl<'a> Flag<'a> {
     }
 }
 
+/// A switch that knows three answers (yes, no, not asked) has a value for clap, but none in the
+/// next word.
 fn takes_value(arg: &Arg) -> bool {
-    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
+    matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) && !arg.is_require_equals_set()
 }
 
 fn is_dashed(word: &OsStr) -> bool {
@@ -129,6 +134,7 @@ mod tests {
             Arg::new("bundle").long("bundle").short('b'),
             Arg::new("env").long("env").short('e').action(ArgAction::Append),
             Arg::new("tty").long("tty").short('t').action(ArgAction::SetTrue),
+            Arg::new("nnp").long("nnp").num_args(0..=1).require_equals(true),
             Arg::new("words").num_args(0..),
         ])
     }
@@ -165,6 +171,7 @@ mod tests {
     fn switches_may_have_a_value() {
         check(Operands::Mixed, "--tty=true --tty=0 id", "--tty id");
         check(Operands::Mixed, "--tty=maybe", "--tty=maybe");
+        check(Operands::Mixed, "--nnp=f -nnp id", "--nnp=false --nnp id");
     }
 
     #[test]

@@ -50,14 +50,15 @@ impl Masks {
 }
 
 impl Child<'_> {
+    /// Makes what lies there read-only, but no other mount below it: whoever mounts
+    /// `/proc/sys/kernel/ns_last_pid` writable means it (runc).
     pub(super) fn make_read_only(&mut self, place: &Place) -> StepResult {
         let target = match self.base(place)?.open(&place.path) {
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
             other => other?,
         };
         let tree = mount::clone_tree_at(&target, CloneTree { recursive: true, nofollow: false })?;
-        let read_only =
-            SetAttributes { set: MOUNT_ATTR_RDONLY, recursive: true, ..SetAttributes::default() };
+        let read_only = SetAttributes { set: MOUNT_ATTR_RDONLY, ..SetAttributes::default() };
         mount::set_attributes(&tree, read_only)?;
         mount::attach(&tree, &target)?;
         self.spent.add(tree);

@@ -53,16 +53,19 @@ pub(super) fn enter_for_children(
     if let Some(offsets) = &plan.runtime.time_offsets {
         former.time = Some(own("time")?);
         namespace::unshare(CloneFlags::NEWTIME).map_err(kernel_error("make a time namespace"))?;
-        let text = offsets_text(offsets);
-        file::write_existing(file::CWD, c"/proc/self/timens_offsets", text.as_bytes()).map_err(
-            |errno| LifecycleError::ProcessFile {
-                file: "timens_offsets",
-                value: text.trim_end().to_owned(),
-                source: errno.into(),
-            },
-        )?;
+        set_offsets(offsets).map_err(|errno| LifecycleError::ProcessFile {
+            file: "timens_offsets",
+            value: offsets_text(offsets).trim_end().to_owned(),
+            source: errno.into(),
+        })?;
     }
     Ok(former)
+}
+
+/// Sets the clocks of the time namespace that the next children are born in.
+fn set_offsets(offsets: &TimeOffsets) -> kernel::Result<()> {
+    let text = offsets_text(offsets);
+    file::write_existing(file::CWD, c"/proc/self/timens_offsets", text.as_bytes())
 }
 
 fn offsets_text(offsets: &TimeOffsets) -> String {
@@ -181,7 +184,11 @@ fn clone_through(
             let number = i32::from_ne_bytes(message);
             match fds.pop() {
                 Some(pidfd) => Ok(Child { pid: number, pidfd, socket: ours }),
-                None => Err(clone_error(flags, cgroup, Errno::from_raw_os_error(-number))),
+                None => {
+                    let time =
+                        stage.time_offsets.map_or(CloneFlags::empty(), |_| CloneFlags::NEWTIME);
+                    Err(clone_error(flags | time, cgroup, Errno::from_raw_os_error(-number)))
+                }
             }
         }
     }
@@ -209,8 +216,12 @@ fn run_stage(
     process::exit_now(i32::from(sent.is_err()))
 }
 
-/// Enters what the former user namespace allows first, then the user namespace, then the rest.
+/// Makes and enters what the former user namespace allows first, then the user namespace, then the rest.
 fn enter_stage(stage: &Stage, input: &ChildInput<'_>) -> kernel::Result<()> {
+    if let Some(offsets) = &stage.time_offsets {
+        namespace::unshare(CloneFlags::NEWTIME)?;
+        set_offsets(offsets)?;
+    }
     let mut later = Vec::new();
     for (kind, slot) in &stage.others {
         let file = input.slots[slot.0].as_ref().ok_or(Errno::BADF)?;

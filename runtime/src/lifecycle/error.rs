@@ -96,8 +96,18 @@ pub enum LifecycleError {
     NotPaused,
     #[error("cannot write the pid file `{}`", path.display())]
     PidFile { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot write the pid file `{}`: a device, FIFO or socket is there; name a regular file",
+        path.display()
+    )]
+    PidFilePlace { path: PathBuf },
     #[error("cannot {verb} a container in the {} state", status.name())]
     WrongStatus { verb: &'static str, status: Status },
+    #[error(
+        "cannot start a container whose cgroup `{}` is frozen by one above it: thaw that one first",
+        cgroup.display()
+    )]
+    FrozenFromAbove { cgroup: PathBuf },
     #[error("container not running")]
     NotRunning,
     #[error("cannot delete container {id} that is not stopped: {}", status.name())]

@@ -18,7 +18,8 @@ use crate::plan::{ExecPlan, PlanOptions, StartMode, plan_exec};
 use crate::request::{ExecProcess, ExecRequest, ProcessChanges};
 use crate::seccomp::Program as Filter;
 use crate::spec::{
-    Capabilities, ContainerGid, ContainerSpec, ContainerUid, HostPid, Namespace, Process, limits,
+    Capabilities, ContainerGid, ContainerSpec, ContainerUid, ExecCpuAffinity, HostPid, Namespace,
+    Process, limits,
 };
 use crate::state::{InitProcess, Record, StateDir, Status};
 use kernel::{file, process, unix_socket};
@@ -123,10 +124,27 @@ fn wanted_process(
             for warning in &parsed.warnings {
                 context.journal.warn(format_args!("{warning}"));
             }
-            return Ok(parsed.spec);
+            return Ok(completed(parsed.spec, spec.process.as_ref()));
         }
     };
     changed(spec.process.clone().unwrap_or_default(), changes)
+}
+
+/// What a process file leaves out is as the container has it, so that a short file makes nothing
+/// less confined than init; but limits and no_new_privs are its own, as with runc.
+fn completed(mut process: Process, stored: Option<&Process>) -> Process {
+    let Some(stored) = stored.cloned() else { return process };
+    process.capabilities = process.capabilities.or(stored.capabilities);
+    process.apparmor_profile = process.apparmor_profile.or(stored.apparmor_profile);
+    process.selinux_label = process.selinux_label.or(stored.selinux_label);
+    process.user.umask = process.user.umask.or(stored.user.umask);
+    process.oom_score_adj = process.oom_score_adj.or(stored.oom_score_adj);
+    process.scheduler = process.scheduler.or(stored.scheduler);
+    process.io_priority = process.io_priority.or(stored.io_priority);
+    if process.exec_cpu_affinity == ExecCpuAffinity::default() {
+        process.exec_cpu_affinity = stored.exec_cpu_affinity;
+    }
+    process
 }
 
 /// The stored process with the changes of the command line.
@@ -354,6 +372,22 @@ mod tests {
         assert_eq!(sets.permitted, CapabilitySet(1 << 13 | 1));
         assert_eq!(sets.ambient, CapabilitySet(1));
         assert!(with_capabilities(None, &["CAP_X".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_process_file_is_completed_by_the_container() {
+        let capabilities = Some(Capabilities::default());
+        let stored = Process {
+            capabilities,
+            selinux_label: Some("l".into()),
+            oom_score_adj: Some(7),
+            ..Process::default()
+        };
+        let short = Process { oom_score_adj: Some(8), ..Process::default() };
+        let whole = completed(short.clone(), Some(&stored));
+        assert_eq!((whole.capabilities, whole.oom_score_adj), (capabilities, Some(8)));
+        assert_eq!(whole.selinux_label, stored.selinux_label);
+        assert_eq!(completed(short.clone(), None), short);
     }
 
     #[test]

@@ -61,13 +61,18 @@ pub(super) fn connect(what: &'static str, path: &Path) -> Result<OwnedFd, Lifecy
     })
 }
 
-/// Writes a process id for others to read: all of it or nothing.
+/// Writes a process id for others to read: all of it or nothing. It replaces a file, but nothing
+/// else: `--pid-file /dev/null` must not take that device from the host.
 pub(super) fn write_pid_file(path: &Path, pid: i32) -> Result<(), LifecycleError> {
     let failed =
         |errno: Errno| LifecycleError::PidFile { path: path.to_owned(), source: errno.into() };
     let name = path.file_name().and_then(|n| n.to_str()).ok_or(Errno::INVAL).map_err(failed)?;
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let dir = file::open_dir(file::CWD, parent).map_err(failed)?;
+    let there = file::open_path(dir.as_fd(), name).and_then(file::kind);
+    if there.is_ok_and(|kind| kind.is_special()) {
+        return Err(LifecycleError::PidFilePlace { path: path.to_owned() });
+    }
     file::replace(dir.as_fd(), name, 0o644, pid.to_string().as_bytes()).map_err(failed)
 }
 

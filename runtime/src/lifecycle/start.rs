@@ -6,6 +6,7 @@ use super::create::document;
 use super::error::kernel_error;
 use super::query::{is_frozen, status};
 use super::{Context, LifecycleError};
+use crate::cgroup::Cgroup;
 use crate::container_id::ContainerId;
 use crate::hooks;
 use crate::init::report::{Report, send_go};
@@ -27,6 +28,9 @@ pub fn start(context: Context<'_>, id: &ContainerId) -> Result<(), LifecycleErro
     if is_frozen(&record) {
         // It would never answer.
         return Err(wrong(status(&state, &record)?));
+    }
+    if let Some(cgroup) = Cgroup::open(&record.cgroup).frozen_from_above()? {
+        return Err(LifecycleError::FrozenFromAbove { cgroup });
     }
     let socket = match state.connect() {
         Ok(socket) => socket,

@@ -5,7 +5,7 @@ use super::{Context, LifecycleError};
 use crate::cgroup::Cgroup;
 use crate::request::{ResourceChange, UpdateRequest};
 use crate::resctrl;
-use crate::spec::Resources;
+use crate::spec::{Resources, zero_pids_are_unset};
 use crate::state::{Record, StateDir, Status};
 
 /// What a caller hears whose shares are left out.
@@ -27,7 +27,10 @@ pub fn update(context: Context<'_>, request: &UpdateRequest) -> Result<(), Lifec
     if record.resctrl.is_none() {
         update_resctrl(&record, request)?;
     }
-    let changed = resources(context, &request.change)?;
+    let mut changed = resources(context, &request.change)?;
+    if zero_pids_are_unset(&record.oci_version) {
+        changed.pids_limit = changed.pids_limit.filter(|limit| *limit != 0);
+    }
     if changed.memory.kernel.is_some() || changed.memory.kernel_tcp.is_some() {
         let text = "kernel memory settings are ignored: the kernel has no such limit any more";
         context.journal.warn(format_args!("{text}"));

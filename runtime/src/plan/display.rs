@@ -30,7 +30,8 @@ impl Plan {
             let mapped = if tree.idmap.is_some() { " with mapped ids" } else { "" };
             lines.push(format!("clone mount `{}`{mapped}", tree.source.display()));
         }
-        if self.runtime.time_offsets.is_some() {
+        let staged = self.stage.as_ref().and_then(|stage| stage.time_offsets);
+        if self.runtime.time_offsets.or(staged).is_some() {
             lines.push("make a time namespace with offsets".to_owned());
         }
         if self.pid_namespace.is_some() {

@@ -44,11 +44,16 @@ pub fn plan_exec(
         // Whoever is nobody on the host may enter the pid namespace only from within the user
         // namespace, and only children are born in it.
         let others = kinds.contains(CloneFlags::NEWPID).then_some((CloneFlags::NEWPID, init));
-        stage = Some(Stage { user: Some(init), others: others.into_iter().collect() });
+        stage = Some(Stage {
+            user: Some(init),
+            others: others.into_iter().collect(),
+            time_offsets: None,
+        });
         kinds -= CloneFlags::NEWUSER;
     } else if kinds.contains(CloneFlags::NEWPID) && host.in_user_namespace {
         // The runtime's own pid namespace is not one that it could return to.
-        stage = Some(Stage { user: None, others: vec![(CloneFlags::NEWPID, init)] });
+        let others = vec![(CloneFlags::NEWPID, init)];
+        stage = Some(Stage { user: None, others, time_offsets: None });
     } else if kinds.contains(CloneFlags::NEWPID) {
         pid_namespace = Some(init);
     }

@@ -149,6 +149,8 @@ pub struct Stage {
     pub user: Option<Slot>,
     /// The others to enter.
     pub others: Vec<(CloneFlags, Slot)>,
+    /// The clocks of a time namespace to make, where the runtime could not leave it again.
+    pub time_offsets: Option<TimeOffsets>,
 }
 
 /// A namespace file to open before clone3.

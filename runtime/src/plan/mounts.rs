@@ -96,7 +96,7 @@ pub(super) fn plan_filesystem(
     let protect = planner.protect();
     let mut enter = enter_rootfs(spec, options, planner.peers.is_some());
     let Planner { steps, prepared, late, read_only_later, .. } = planner;
-    enter.extend(read_only_later);
+    enter.extend(close(spec, read_only_later));
     Ok(FilesystemPlan { mounts: steps, console, enter, protect, prepared, late })
 }
 
@@ -256,7 +256,8 @@ impl<'a> Planner<'a> {
                     copy_up: fs.copy_up,
                 };
                 let rule = if strict { TargetRule::NoSymlinks } else { TargetRule::Follow };
-                if mount.destination.as_str() == "/dev" {
+                // Devices are still to come, and the targets of mounts below it.
+                if fs.fstype == "tmpfs" || mount.destination.as_str() == "/dev" {
                     let filled = self.fill_first(mount, &target, keep);
                     self.push_mount(&filled, target, rule, source, keep);
                 } else {
@@ -292,7 +293,7 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A `/dev` that is to be read-only has its devices made first.
+    /// What is to be read-only is writable until all that belongs in it was made.
     fn fill_first(&mut self, mount: &Mount, target: &Place, keep: Option<Slot>) -> Mount {
         let mut mount = mount.clone();
         if mount.attributes.set & MOUNT_ATTR_RDONLY == 0 {
@@ -611,14 +612,21 @@ fn enter_rootfs(spec: &ContainerSpec, options: &PlanOptions, shared: bool) -> Ve
     if let Some(propagation) = spec.rootfs_propagation.filter(later) {
         steps.push(Step::SetRootfsPropagation(propagation));
     }
-    if is_read_only(spec.root.access) {
-        // Afterwards it can't be made any more.
-        let cwd = spec.process.iter().map(|process| process.cwd.clone());
-        steps.extend(
-            cwd.filter(|cwd| !cwd.trim_matches('/').is_empty())
-                .map(|path| Step::MakeDirectory { path }),
-        );
-        steps.push(Step::RootfsReadOnly);
-    }
+    steps
+}
+
+/// Makes read-only, now that all is mounted, the root and `later`. A missing working directory must
+/// be made before: neither then nor behind a read-only path can it be made any more. Which one that
+/// is behind, only the symlinks on its way tell; but in /proc and /sys no directory is made.
+fn close(spec: &ContainerSpec, later: Vec<Step>) -> Vec<Step> {
+    let root = is_read_only(spec.root.access) && spec.namespaces.mount != Namespace::Inherit;
+    let kernels = [container_path("/proc"), container_path("/sys")];
+    let closes = |path: &ContainerPath| kernels.iter().all(|at| strip(path, at).is_none());
+    let closed = root || !later.is_empty() || spec.readonly_paths.iter().any(closes);
+    let cwd = spec.process.iter().map(|process| &process.cwd);
+    let cwd = cwd.filter(|cwd| closed && !cwd.trim_matches('/').is_empty());
+    let mut steps: Vec<Step> = cwd.map(|cwd| Step::MakeDirectory { path: cwd.clone() }).collect();
+    steps.extend(root.then_some(Step::RootfsReadOnly));
+    steps.extend(later);
     steps
 }

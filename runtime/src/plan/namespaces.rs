@@ -53,16 +53,17 @@ pub(super) fn plan_namespaces(
     new -= CloneFlags::NEWCGROUP;
     let has_offsets = spec.time_offsets != TimeOffsets::default();
     // The runtime makes a time namespace for its children first, to set its clocks.
-    let time_offsets =
+    let mut time_offsets =
         (new.contains(CloneFlags::NEWTIME) && has_offsets).then_some(spec.time_offsets);
     if time_offsets.is_some() {
         new -= CloneFlags::NEWTIME;
     }
 
     let joins_user = matches!(ns.user, Namespace::Join(_));
-    // In a user namespace the runtime could not return to its own pid namespace.
-    let no_return =
-        host.in_user_namespace && files.iter().any(|file| file.kind == CloneFlags::NEWPID);
+    // In a user namespace the runtime could not return to its own pid and time namespaces.
+    let for_children =
+        time_offsets.is_some() || files.iter().any(|file| file.kind == CloneFlags::NEWPID);
+    let no_return = host.in_user_namespace && for_children;
     let staged =
         joins_user || no_return || (new.contains(CloneFlags::NEWUSER) && !files.is_empty());
     let mut pid_namespace = None;
@@ -71,7 +72,11 @@ pub(super) fn plan_namespaces(
     if staged {
         let user = files.iter().find(|f| f.kind == CloneFlags::NEWUSER).map(|f| f.slot);
         let others = files.iter().filter(|f| f.kind != CloneFlags::NEWUSER);
-        stage = Some(Stage { user, others: others.map(|f| (f.kind, f.slot)).collect() });
+        stage = Some(Stage {
+            user,
+            others: others.map(|f| (f.kind, f.slot)).collect(),
+            time_offsets: time_offsets.take_if(|_| no_return),
+        });
     } else {
         for file in &files {
             if file.kind == CloneFlags::NEWPID {

@@ -236,3 +236,33 @@ fn exec_in_the_runtimes_own_mounts_takes_the_root_of_init() {
         include_str!("../../tests/golden/exec-shared-mounts.txt"),
     );
 }
+
+#[test]
+fn a_time_namespace_that_the_runtime_could_not_leave_is_made_by_another() {
+    let linux = r#""namespaces":[{"type":"mount"},{"type":"time"}],
+        "timeOffsets":{"boottime":{"secs":1}}"#;
+    let by_whom = |in_user_namespace| {
+        let host = HostFacts { in_user_namespace, ..host() };
+        let plan = plan(&config(linux, ""), &host).unwrap();
+        let staged = plan.stage.as_ref().and_then(|stage| stage.time_offsets);
+        (plan.runtime.time_offsets.is_some(), staged.is_some(), plan.lines_before())
+    };
+    let lines = vec!["make a time namespace with offsets".to_owned()];
+    assert_eq!(by_whom(false), (true, false, lines.clone()));
+    let between = "enter namespaces in a process between".to_owned();
+    assert_eq!(by_whom(true), (false, true, [lines, vec![between]].concat()));
+}
+
+#[test]
+fn a_missing_working_directory_is_made_before_anything_closes_over_it() {
+    let early = |readonly: &str, more: &str| {
+        let linux = format!(r#""namespaces":[{{"type":"mount"}}],"readonlyPaths":["{readonly}"]"#);
+        let config = config(&linux, more).replace(r#""cwd":"/""#, r#""cwd":"/a/b""#);
+        let steps = plan(&config, &host()).unwrap().steps;
+        steps.iter().any(|step| matches!(step, Step::MakeDirectory { path } if path == "/a/b"))
+    };
+    assert!(early("/a", "") && early("/behind/a/symlink", ""));
+    assert!(!early("/proc/sys", "") && !early("/sys", ""));
+    let tmpfs = r#","mounts":[{"destination":"/t","type":"tmpfs","source":"t","options":["ro"]}]"#;
+    assert!(early("/proc/sys", tmpfs));
+}

@@ -20,7 +20,7 @@ pub use mounts::*;
 pub use needs::{Feature, LinuxVersion, Need};
 pub use parse::{
     ParseOptions, Parsed, Problem, SpecError, SystemdProperties, Warning, WarningReason,
-    known_mount_options, limits,
+    known_mount_options, limits, zero_pids_are_unset,
 };
 pub use process::*;
 pub use resources::*;

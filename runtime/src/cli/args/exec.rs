@@ -8,7 +8,7 @@ use super::super::Environment;
 use super::super::request::{Request, UsageError};
 use super::Resolve;
 use super::path::{absolute, absolute_option};
-use super::value::{parse_id, parse_preserve_fds};
+use super::value::{parse_cwd, parse_id, parse_preserve_fds, parse_variable};
 use crate::container_id::ContainerId;
 use crate::request::{ExecProcess, ExecRequest, InheritedFds, ProcessChanges, SubCgroup};
 
@@ -23,11 +23,11 @@ pub(super) struct ExecArgs {
     pidfd_socket: Option<PathBuf>,
 
     /// Working directory in the container
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = parse_cwd)]
     cwd: Option<String>,
 
     /// Add an environment variable; may be repeated
-    #[arg(long, short, value_name = "KEY=VALUE")]
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = parse_variable)]
     env: Vec<String>,
 
     /// Give the process a new terminal
@@ -62,9 +62,16 @@ pub(super) struct ExecArgs {
     #[arg(long, value_name = "PROFILE")]
     apparmor: Option<String>,
 
-    /// Set no_new_privs
-    #[arg(long)]
-    no_new_privs: bool,
+    /// Set no_new_privs, or with `=false` don't, whatever the container has
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true
+    )]
+    no_new_privs: Option<bool>,
 
     /// Add a capability; may be repeated
     #[arg(long, short, value_name = "NAME")]
@@ -138,7 +145,7 @@ impl ExecArgs {
             capabilities: std::mem::take(&mut self.cap),
             selinux_label: non_empty(&mut self.process_label),
             apparmor_profile: non_empty(&mut self.apparmor),
-            no_new_privileges: self.no_new_privs.then_some(true),
+            no_new_privileges: self.no_new_privs,
         })
     }
 }

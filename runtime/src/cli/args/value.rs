@@ -13,6 +13,22 @@ pub(super) fn parse_id(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A working directory, by which nobody can mean one relative to the runtime's.
+pub(super) fn parse_cwd(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is not an absolute path"))
+}
+
+/// A variable of the environment, as `process.env` takes them.
+pub(super) fn parse_variable(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not `NAME=value`")),
+    }
+}
+
 /// The value of `--preserve-fds`.
 pub(super) fn parse_preserve_fds(text: &str) -> Result<u32, String> {
     match text.parse::<u32>() {

@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 use at::At;
 pub use error::{Problem, SpecError, Warning, WarningReason};
 pub use mount_options::known_mount_options;
+pub use version::zero_pids_are_unset;
 
 use super::{Access, ContainerSpec, Process, Resources, Rootfs, wire};
 
@@ -247,7 +248,7 @@ fn read_config(config: wire::Config<'_>, cx: &mut Context<'_>) -> Result<Contain
     let oci_version = version::read_version(oci_version, &at.field("ociVersion"))?;
     let root = read_root(root, &at.field("root"), cx)?;
     let mut linux = linux::read_linux(linux.unwrap_or_default(), &at.field("linux"), cx)?;
-    if version::zero_pids_are_unlimited(&oci_version) {
+    if version::zero_pids_are_unset(&oci_version) {
         linux.resources.pids_limit = linux.resources.pids_limit.filter(|limit| *limit != 0);
     }
     let mut mounts = mounts::read_mounts(mounts, &linux.namespaces, &at.field("mounts"), cx)?;

@@ -360,6 +360,10 @@ fn read_rdma(rdma: Option<Entries<'_, wire::Rdma>>, at: &At<'_>) -> Result<RdmaL
     Ok(read)
 }
 
+/// Files of a cgroup that are no property of it. A process of the host that is written to the first
+/// would be killed with the container.
+const PROCESS_FILES: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.kill"];
+
 fn read_unified(
     unified: Option<Entries<'_, Text<'_>>>,
     at: &At<'_>,
@@ -373,6 +377,10 @@ fn read_unified(
         if !is_name {
             let expected = "the name of a file of a cgroup, such as `memory.high`";
             return at.fail(Problem::Malformed { value: file.to_string(), expected });
+        }
+        if PROCESS_FILES.contains(&&*file) {
+            let why = "it moves or kills processes, which may be the host's, and limits nothing";
+            return at.fail(Problem::Unsupported { value: file.to_string(), why });
         }
         no_nul(&value, &at)?;
         if read.insert(file.to_string(), value.into_string()).is_some() {

@@ -25,7 +25,8 @@ pub(super) fn read_version(text: Option<Text<'_>>, at: &At<'_>) -> Result<String
 
 /// Whether a configuration of this version, a valid one, means no limit where it says 0 for `pids.limit`: until 1.2
 /// 0 stood for what wasn't set.
-pub(super) fn zero_pids_are_unlimited(version: &str) -> bool {
+#[must_use]
+pub fn zero_pids_are_unset(version: &str) -> bool {
     parse_semver(version).is_some_and(|(_, minor)| minor < 3)
 }
 

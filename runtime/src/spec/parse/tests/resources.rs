@@ -160,6 +160,11 @@ fn network_and_rdma_name_devices() {
 #[test]
 fn unified_names_files_of_the_cgroup() {
     check(r#"{"unified":{"memory.high":"max","unheard.of":"a\nb"}}"#, "");
+    check(
+        r#"{"unified":{"cgroup.procs":"1"}}"#,
+        "error: `unified[\"cgroup.procs\"]`: `cgroup.procs` is not supported: it moves or kills \
+         processes, which may be the host's, and limits nothing",
+    );
     for file in ["", ".", "..", "../memory.max", "a/b", "/memory.max", ".hidden"] {
         check(
             &format!("{{\"unified\":{{\"{file}\":\"1\"}}}}"),
