@@ -49,7 +49,7 @@ impl OpenLog {
         Ok(Self { path: Some(path.to_owned()), file: OnceCell::new() })
     }
 
-    /// As [`Opened::directory`], for what is at `path` beneath the root.
+    /// As [`Opened::directory_after`] a line of the log, for what is at `path` beneath the root.
     pub(super) fn directory(
         &self,
         dir: BorrowedFd<'_>,
@@ -59,7 +59,7 @@ impl OpenLog {
         Opened::directory_after(dir, name, |mode| self.note(path, mode))
     }
 
-    /// As [`Opened::file`], for what is at `path` beneath the root.
+    /// As [`Opened::file_after`] a line of the log, for what is at `path` beneath the root.
     pub(super) fn file(
         &self,
         dir: BorrowedFd<'_>,
