@@ -1,6 +1,6 @@
 //! Times an OCI runtime beside its peers and prints a table of ratios.
 //!
-//! Every number of a row comes from one loop that runs each runtime once a round (A B C C B A A B ...), so that
+//! Every number of a row comes from one loop that runs each runtime once a round (A B C A C B A B ...), so that
 //! whatever else the machine does meets all of them; a ratio is one of medians, and minima stand beside it.
 //! A sample is the time from `posix_spawn` of the runtime to its end; there is no shell in between.
 //! All runs in a private mount namespace where `/sys/fs/cgroup` is cgroup2 alone, the one layout that

@@ -92,21 +92,17 @@ type StepResult = Result<(), StepError>;
 /// Runs the steps; returns only by ending the process.
 pub fn run(input: ChildInput<'_>) -> ! {
     let steps = input.steps;
-    let awaits_network = input.awaits_network;
     let mut child = Child::new(input);
-    if awaits_network {
-        match report::await_network(&child.socket) {
-            Ok(network) => child.network = network.map_or(Network::Missing, Network::Made),
-            // The runtime is gone.
-            Err(_) => process::exit_now(1),
-        }
-    }
     // What is made gets the mode it is made with; the program's umask comes with its user.
     let umask = process::set_umask(0);
     child.umask = umask;
     for (number, step) in steps.iter().enumerate() {
         let prepared = if number == 0 { child.hold_host(steps) } else { Ok(()) };
-        if let Err(error) = prepared.and_then(|()| child.perform(step)) {
+        let (step, done) = match child.enter_network_before(step) {
+            Ok(()) => (step, prepared.and_then(|()| child.perform(step))),
+            failed => (&Step::LoopbackUp, failed),
+        };
+        if let Err(error) = done {
             if *step == Step::Execute && child.is_started {
                 // The container has been started, and its end is what its callers wait for.
                 kernel::signal::ignore_broken_pipes();
@@ -151,13 +147,14 @@ impl Spent {
 }
 
 /// The container's network namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Network {
     /// The one that the process is in.
     Own,
-    /// One whose loopback device is up, to be joined.
-    Made(OwnedFd),
-    /// None could be made before.
-    Missing,
+    /// Comes from the runtime, its loopback device up.
+    Awaited,
+    /// The same, and its step is through: it is entered before whatever could see the difference.
+    Due,
 }
 
 struct Child<'p> {
@@ -199,7 +196,7 @@ impl<'p> Child<'p> {
             program: input.program,
             seccomp: input.seccomp,
             slots: input.slots,
-            network: Network::Own,
+            network: if input.awaits_network { Network::Awaited } else { Network::Own },
             socket: input.socket,
             state: input.state,
             seccomp_metadata: input.seccomp_metadata,
@@ -222,16 +219,24 @@ impl<'p> Child<'p> {
         }
     }
 
-    fn loopback_up(&mut self) -> StepResult {
+    /// Enters the network namespace that the runtime sends, if it is due and `step` is not apart from it.
+    fn enter_network_before(&mut self, step: &Step) -> StepResult {
+        let is_first_message = matches!(step, Step::AwaitRuntime);
+        if self.network == Network::Own
+            || !is_first_message && (self.network != Network::Due || step.is_apart_from_network())
+        {
+            return Ok(());
+        }
         let network = process::CloneFlags::NEWNET;
-        match std::mem::replace(&mut self.network, Network::Own) {
-            Network::Own => netdev::loopback_up()?,
-            Network::Made(made) => {
+        self.network = Network::Own;
+        match report::await_network(&self.socket)? {
+            Some(made) => {
                 namespace::join(&made, network)
                     .map_err(|errno| StepError::new(errno, "cannot join the network namespace"))?;
                 self.spent.add(made);
             }
-            Network::Missing => {
+            // None could be made before.
+            None => {
                 namespace::unshare(network)
                     .map_err(|errno| StepError::new(errno, "cannot make the network namespace"))?;
                 netdev::loopback_up()?;
@@ -252,7 +257,10 @@ impl<'p> Child<'p> {
             Step::NewSessionKeyring { name } => user::join_keyring(name)?,
             Step::SetHostname(name) => namespace::set_hostname(name)?,
             Step::SetDomainname(name) => namespace::set_domainname(name)?,
-            Step::LoopbackUp => self.loopback_up()?,
+            Step::LoopbackUp => match self.network {
+                Network::Awaited => self.network = Network::Due,
+                Network::Own | Network::Due => netdev::loopback_up()?,
+            },
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
             Step::IsolateRootfs { path } => self.isolate_rootfs(path)?,
             Step::BindRootfs { path, prepared } => self.bind_rootfs(path, *prepared)?,

@@ -394,6 +394,12 @@ impl Attempt<'_> {
             self.run_hooks(child.pid)?;
             child.go();
         }
+        let may_go_on =
+            self.start == StartMode::AtOnce && files.is_none() && !self.waits_for_ready();
+        if may_go_on {
+            // It finds the word when it is ready, and nobody has to wake up in between.
+            child.go();
+        }
         self.await_report(child, maps, &Report::Ready)?;
         // Now that it has opened all it needs.
         if let Some((soft, hard)) = files {
@@ -410,7 +416,9 @@ impl Attempt<'_> {
         let journal = self.context.journal;
         journal.debug(format_args!("init: closing the pipe to signal completion"));
         if self.start == StartMode::AtOnce {
-            child.go();
+            if !may_go_on {
+                child.go();
+            }
             // Nothing more comes from a program that runs.
             if child.report()?.is_some() {
                 return Err(child.died());
@@ -418,6 +426,14 @@ impl Attempt<'_> {
             self.poststart(child.pid)?;
         }
         Ok(init)
+    }
+
+    /// Whether something is to be done between the process's report that it is ready and its program.
+    fn waits_for_ready(&self) -> bool {
+        !self.plan.late.is_empty()
+            || !self.plan.runtime.rlimits.is_empty()
+            || self.request.pid_file.is_some()
+            || self.request.pidfd_socket.is_some()
     }
 
     fn await_report(

@@ -295,6 +295,32 @@ pub enum EnterRootfs {
     Chroot,
 }
 
+/// File systems whose new instances are the same in every network namespace.
+const WITHOUT_NETWORK: [&str; 4] = ["proc", "tmpfs", "devpts", "mqueue"];
+
+impl Step {
+    /// Whether it is the same in every network namespace, and does not wait for the runtime.
+    #[must_use]
+    pub fn is_apart_from_network(&self) -> bool {
+        match self {
+            Step::NewSessionKeyring { .. }
+            | Step::SetHostname(_)
+            | Step::SetDomainname(_)
+            | Step::SetRootPropagation(_)
+            | Step::IsolateRootfs { .. }
+            | Step::BindRootfs { .. }
+            | Step::OpenRootfs { .. }
+            | Step::MakeDevice(_)
+            | Step::MakeSymlink { .. } => true,
+            Step::Mount(mount) => match &mount.source {
+                MountSource::Filesystem { fstype, .. } => WITHOUT_NETWORK.contains(&&**fstype),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// Where the start signal comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartVia {

@@ -7,11 +7,14 @@
 //! ```text
 //! r1 context: u32 access_type (upper half access, lower half kind), u32 major, u32 minor
 //! r2 kind     r3 accesses left     r4 major     r5 minor     r0 result
+//! r6 key: kind << 32 | major << 20 | minor
 //! ```
+//! A rule that names a device for every access compares the key once: what a program costs is the
+//! verifier's time, which goes by branches.
 
 use kernel::bpf::Instruction;
 
-use super::{ALL, allow_everything, is_total, split_kinds};
+use super::{ALL, allow_everything, is_total};
 use crate::cgroup::CgroupError;
 use crate::spec::{DeviceAccess, DeviceRule, DeviceRuleKind};
 
@@ -38,6 +41,14 @@ pub(super) mod op {
     pub(crate) const AND: u8 = 0x57;
     /// `dst >>= immediate`
     pub(crate) const SHIFT_RIGHT: u8 = 0x77;
+    /// `dst <<= immediate`
+    pub(crate) const SHIFT_LEFT: u8 = 0x67;
+    /// `dst |= src`
+    pub(crate) const OR_REGISTER: u8 = 0x4f;
+    /// `dst = immediate`, whose upper half is in an instruction of its own.
+    pub(crate) const SET_WIDE: u8 = 0x18;
+    /// Jump if `dst == src`.
+    pub(crate) const JUMP_EQUAL_REGISTER: u8 = 0x1d;
     /// Jump always.
     pub(crate) const JUMP: u8 = 0x05;
     /// Jump if `dst == immediate`.
@@ -92,6 +103,16 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
         insn(op::LOAD_WORD, 4, 1, 4, 0),
         insn(op::LOAD_WORD, 5, 1, 8, 0),
     ];
+    let rules = of_both_kinds(rules);
+    if rules.iter().any(|rule| key(rule).is_some()) {
+        code.extend([
+            insn(op::MOVE, 6, 2, 0, 0),
+            insn(op::SHIFT_LEFT, 6, 0, 0, 12),
+            insn(op::OR_REGISTER, 6, 4, 0, 0),
+            insn(op::SHIFT_LEFT, 6, 0, 0, 20),
+            insn(op::OR_REGISTER, 6, 5, 0, 0),
+        ]);
+    }
     let mut patches = Vec::new();
     for rule in rules.iter().rev() {
         if is_total(rule) {
@@ -101,9 +122,9 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
             }
             break;
         }
-        for rule in split_kinds(rule).filter(can_match) {
+        if can_match(rule) {
             let first = patches.len();
-            append_rule(&mut code, &mut patches, &rule);
+            append_rule(&mut code, &mut patches, rule);
             let end = code.len();
             patches[first..].iter_mut().for_each(|patch| patch.end = end);
         }
@@ -132,15 +153,56 @@ fn program(rules: &[DeviceRule]) -> Vec<Instruction> {
     code
 }
 
+/// Two rules in a row that differ in nothing but the kind as one.
+fn of_both_kinds(rules: &[DeviceRule]) -> Vec<DeviceRule> {
+    use DeviceRuleKind::{All, Block, Char};
+    let mut merged: Vec<DeviceRule> = Vec::with_capacity(rules.len());
+    for rule in rules {
+        match merged.last_mut() {
+            Some(last)
+                if matches!((last.kind, rule.kind), (Char, Block) | (Block, Char))
+                    && *last == (DeviceRule { kind: last.kind, ..*rule }) =>
+            {
+                last.kind = All;
+            }
+            _ => merged.push(*rule),
+        }
+    }
+    merged
+}
+
+/// `None` for both, of which each device is one.
+fn kind_number(rule: &DeviceRule) -> Option<i32> {
+    match rule.kind {
+        DeviceRuleKind::Block => Some(KIND_BLOCK),
+        DeviceRuleKind::Char => Some(KIND_CHAR),
+        DeviceRuleKind::All => None,
+    }
+}
+
+/// The one value of `r6` that a rule is about, in halves; `None` for one about more, or less than every
+/// access.
+fn key(rule: &DeviceRule) -> Option<(i32, i32)> {
+    let (major, minor) = rule.major.zip(rule.minor)?;
+    let lower = (major << 20 | minor).cast_signed();
+    kind_number(rule).filter(|_| rule.access == ALL && can_match(rule)).zip(Some(lower))
+}
+
 fn append_rule(code: &mut Vec<Instruction>, patches: &mut Vec<Patch>, rule: &DeviceRule) {
-    let kind = if rule.kind == DeviceRuleKind::Block { KIND_BLOCK } else { KIND_CHAR };
-    jump(code, patches, (op::JUMP_NOT_EQUAL, 2, kind), Target::Next);
+    let verdict = if rule.allow { Target::Allow } else { Target::Deny };
+    if let Some((upper, lower)) = key(rule) {
+        code.extend([insn(op::SET_WIDE, 7, 0, 0, lower), insn(0, 0, 0, 0, upper)]);
+        patches.push(Patch { at: code.len(), target: verdict, end: 0 });
+        return code.push(insn(op::JUMP_EQUAL_REGISTER, 6, 7, 0, 0));
+    }
+    if let Some(kind) = kind_number(rule) {
+        jump(code, patches, (op::JUMP_NOT_EQUAL, 2, kind), Target::Next);
+    }
     let number = |register, number: Option<u32>| {
         number.and_then(|number| i32::try_from(number).ok()).map(|number| (register, number))
     };
     let mut numbers: Vec<(u8, i32)> =
         number(4, rule.major).into_iter().chain(number(5, rule.minor)).collect();
-    let verdict = if rule.allow { Target::Allow } else { Target::Deny };
     // A rule about every access decides by its last number.
     let last = if rule.access == ALL { numbers.pop() } else { None };
     for (register, number) in numbers {

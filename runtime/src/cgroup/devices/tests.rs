@@ -60,8 +60,23 @@ fn run(program: &[Instruction], access: u64, kind: u64, major: u64, minor: u64) 
                 registers[to] >>= operand;
                 false
             }
+            op::SHIFT_LEFT => {
+                registers[to] <<= operand;
+                false
+            }
+            op::OR_REGISTER => {
+                registers[to] |= registers[(insn.registers >> 4) as usize];
+                false
+            }
+            op::SET_WIDE => {
+                let upper = u64::from(program[at].immediate.cast_unsigned());
+                registers[to] = upper << 32 | u64::from(insn.immediate.cast_unsigned());
+                at += 1;
+                false
+            }
             op::JUMP => true,
             op::JUMP_EQUAL => registers[to] == operand,
+            op::JUMP_EQUAL_REGISTER => registers[to] == registers[(insn.registers >> 4) as usize],
             op::JUMP_NOT_EQUAL => registers[to] != operand,
             op::JUMP_ANY_SET => registers[to] & operand != 0,
             op::EXIT => return registers[0] != 0,
@@ -138,6 +153,8 @@ fn programs_mean_what_the_rules_mean() {
         "+c 1:3 rwm\n-a *:* rwm\n+b *:* m",
         "-c 1:3 rwm\n+a *:* rwm",
         "+a *:* rwm\n-c 9999:3 rwm",
+        "+a *:* rwm\n-c 4095:1048575 rwm\n-b 8:0 rwm",
+        "-a *:* rwm\n+a 4095:1048575 rwm\n+b 2:1 rwm\n-b 2:1 r",
         "+c *:* rwm\n+b *:* rwm",
         "",
     ] {

@@ -88,7 +88,7 @@ fn a_plain_container_takes_a_directory_and_a_filter() {
         shown,
         "make cgroup /sys/fs/cgroup/a/c1\n\
          enable controllers cpuset cpu io memory hugetlb pids rdma misc\n\
-         attach a device filter of 42 instructions\n"
+         attach a device filter of 43 instructions\n"
     );
 }
 
