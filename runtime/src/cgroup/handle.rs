@@ -394,11 +394,11 @@ impl Dir {
     }
 
     fn check_thawed(&self) -> Result<(), CgroupError> {
-        let frozen = match self.place.hierarchy {
-            Hierarchy::Unified => self.read("cgroup.freeze")?.trim() == "1",
-            Hierarchy::Legacy(_) => self.is_frozen_v1()?,
-        };
-        if frozen { Err(CgroupError::Frozen { cgroup: self.place.dir() }) } else { Ok(()) }
+        if self.is_frozen()? {
+            Err(CgroupError::Frozen { cgroup: self.place.dir() })
+        } else {
+            Ok(())
+        }
     }
 
     /// Enables controllers along the way from the mount point where this directory lacks them.

@@ -110,11 +110,7 @@ impl Cgroup {
     /// [`CgroupError::Read`]; a cgroup that is gone is [`FreezerState::Unknown`].
     pub fn freezer_state(&self) -> Result<FreezerState, CgroupError> {
         let Some(dir) = self.freezer() else { return Ok(FreezerState::Unknown) };
-        let frozen = match dir.place.hierarchy {
-            Hierarchy::Unified => dir.read("cgroup.freeze").map(|text| text.trim() == "1"),
-            Hierarchy::Legacy(_) => dir.is_frozen_v1(),
-        };
-        match frozen {
+        match dir.is_frozen() {
             Ok(true) => Ok(FreezerState::Frozen),
             Ok(false) => Ok(FreezerState::Thawed),
             Err(error) if error.is_gone() => Ok(FreezerState::Unknown),
@@ -128,13 +124,7 @@ impl Cgroup {
     /// [`CgroupError::Read`]; of a cgroup that is gone nothing is held.
     pub fn frozen_from_above(&self) -> Result<Option<PathBuf>, CgroupError> {
         let Some(dir) = self.freezer() else { return Ok(None) };
-        let held = match dir.place.hierarchy {
-            Hierarchy::Unified => dir.is_held_v2(),
-            Hierarchy::Legacy(_) => {
-                dir.read("freezer.parent_freezing").map(|text| text.trim() == "1")
-            }
-        };
-        match held {
+        match dir.is_held() {
             Ok(held) => Ok(held.then(|| dir.place.dir())),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
@@ -281,10 +271,24 @@ impl Dir {
         self.write_by_path(file, value).map_err(|errno| self.write_error(file, value, errno))
     }
 
-    /// Whether its tasks stand still though nobody froze this directory itself.
-    fn is_held_v2(&self) -> Result<bool, CgroupError> {
-        let frozen = super::stats::flat_value(&self.read("cgroup.events")?, "frozen");
-        Ok(frozen == Some(1) && self.read("cgroup.freeze")?.trim() == "0")
+    /// Whether it is frozen itself. With version 1 a freeze under way is waited for.
+    pub(super) fn is_frozen(&self) -> Result<bool, CgroupError> {
+        match self.place.hierarchy {
+            Hierarchy::Unified => Ok(self.read("cgroup.freeze")?.trim() == "1"),
+            Hierarchy::Legacy(_) => self.is_frozen_v1(),
+        }
+    }
+
+    /// Whether it is held by one above it that is frozen. With version 2, which tells of its own and of
+    /// those above as one, only where nobody froze it itself.
+    fn is_held(&self) -> Result<bool, CgroupError> {
+        match self.place.hierarchy {
+            Hierarchy::Unified => {
+                let frozen = super::stats::flat_value(&self.read("cgroup.events")?, "frozen");
+                Ok(frozen == Some(1) && !self.is_frozen()?)
+            }
+            Hierarchy::Legacy(_) => Ok(self.read("freezer.parent_freezing")?.trim() == "1"),
+        }
     }
 
     fn freeze_v2(&self) -> Result<(), CgroupError> {
@@ -338,7 +342,7 @@ impl Dir {
     }
 
     /// Whether this directory itself, and not one above it, holds its tasks.
-    pub(super) fn is_frozen_v1(&self) -> Result<bool, CgroupError> {
+    fn is_frozen_v1(&self) -> Result<bool, CgroupError> {
         let end = Instant::now() + FREEZE_TIMEOUT;
         loop {
             match self.read("freezer.state")?.trim() {

@@ -147,7 +147,7 @@ impl Spent {
 }
 
 /// The container's network namespace.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Network {
     /// The one that the process is in.
     Own,
@@ -155,6 +155,8 @@ enum Network {
     Awaited,
     /// The same, and its step is through: it is entered before whatever could see the difference.
     Due,
+    /// It came, and the process is in it.
+    Entered,
 }
 
 struct Child<'p> {
@@ -221,14 +223,17 @@ impl<'p> Child<'p> {
 
     /// Enters the network namespace that the runtime sends, if it is due and `step` is not apart from it.
     fn enter_network_before(&mut self, step: &Step) -> StepResult {
-        let is_first_message = matches!(step, Step::AwaitRuntime);
-        if self.network == Network::Own
-            || !is_first_message && (self.network != Network::Due || step.is_apart_from_network())
-        {
+        let is_wanted = match self.network {
+            Network::Own | Network::Entered => false,
+            // It is the first message.
+            Network::Awaited => *step == Step::AwaitRuntime,
+            Network::Due => !step.is_apart_from_network(),
+        };
+        if !is_wanted {
             return Ok(());
         }
         let network = process::CloneFlags::NEWNET;
-        self.network = Network::Own;
+        self.network = Network::Entered;
         match report::await_network(&self.socket)? {
             Some(made) => {
                 namespace::join(&made, network)
@@ -258,8 +263,9 @@ impl<'p> Child<'p> {
             Step::SetHostname(name) => namespace::set_hostname(name)?,
             Step::SetDomainname(name) => namespace::set_domainname(name)?,
             Step::LoopbackUp => match self.network {
+                Network::Own => netdev::loopback_up()?,
                 Network::Awaited => self.network = Network::Due,
-                Network::Own | Network::Due => netdev::loopback_up()?,
+                Network::Due | Network::Entered => {}
             },
             Step::SetRootPropagation(p) => self.set_root_propagation(*p)?,
             Step::IsolateRootfs { path } => self.isolate_rootfs(path)?,

@@ -75,7 +75,7 @@ pub fn launch(
         // process of its own.
         network = NetworkAhead::default();
     }
-    let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
+    let terminal = bundle.spec.has_terminal();
     check_console(terminal, request.console_socket.is_some(), console)?;
     let filter = compile_filter(&bundle.spec, context)?;
     let cgroup_plan = plan_cgroup(context.settings, request, &bundle.spec)?;
@@ -153,7 +153,6 @@ fn bind_notify(
 
 pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPlan) -> Record {
     let shares_mounts = bundle.spec.namespaces.mount.is_inherited();
-    let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
     let rootfs = &bundle.spec.root.path;
     // What is mounted there goes with the container, even if a link leads elsewhere by then.
     let resolved = shares_mounts.then(|| std::fs::canonicalize(rootfs).ok()).flatten();
@@ -170,7 +169,7 @@ pub(super) fn record(bundle: &Bundle, request: &CreateRequest, cgroup: &CgroupPl
         rootless: cgroup.optional,
         no_new_keyring: request.no_new_keyring,
         restored: false,
-        pipes: Some(if terminal { [0; 3] } else { kernel::start::pipes() }),
+        pipes: Some(if bundle.spec.has_terminal() { [0; 3] } else { kernel::start::pipes() }),
         shares_pids: !bundle.spec.namespaces.pid.is_new(),
         shares_mounts,
         late_hooks: !bundle.spec.hooks.poststart.is_empty()

@@ -39,7 +39,7 @@ pub fn restore(
 ) -> Result<Launched, LifecycleError> {
     let create = &request.run.create;
     let bundle = Bundle::open(&create.bundle, context)?;
-    let terminal = bundle.spec.process.as_ref().is_some_and(|p| p.terminal);
+    let terminal = bundle.spec.has_terminal();
     check_console(terminal, create.console_socket.is_some(), console)?;
     check_support(&bundle.spec)?;
     let filter = compile_filter(&bundle.spec, context)?;

@@ -89,6 +89,14 @@ pub struct ContainerSpec {
     pub extensions: Extensions,
 }
 
+impl ContainerSpec {
+    /// Whether its process gets a terminal.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.terminal)
+    }
+}
+
 /// `root` (config.md#root).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rootfs {
